@@ -1,0 +1,1 @@
+"""The faces of drorch: command line, REST, pages. Wires everything together."""

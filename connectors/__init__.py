@@ -1,0 +1,1 @@
+"""Adapters to the outside: hypervisors, health checks, callouts."""

@@ -1,0 +1,1 @@
+"""The event journal: tables, codec and group commit over SQLite."""

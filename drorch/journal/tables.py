@@ -1,0 +1,94 @@
+"""The tables. Rows live here only; the rest of drorch sees domain values."""
+
+from __future__ import annotations
+
+from sqlmodel import Field, SQLModel
+
+SCHEMA_VERSION = 1
+"""Written to SQLite's ``user_version``; a newer one is refused."""
+
+
+class PlanRow(SQLModel, table=True):
+    """One revision of a stored plan; the same content is stored once."""
+
+    __tablename__ = "plans"
+
+    plan: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    digest: str = Field(index=True)
+    source: str
+    created_at: str
+    created_by: str = ""
+
+
+class RunRow(SQLModel, table=True):
+    """One line per run for lists; the truth is in its events."""
+
+    __tablename__ = "runs"
+
+    id: str = Field(primary_key=True)
+    number: int = Field(index=True)
+    plan: str = Field(index=True)
+    mode: str
+    status: str = Field(index=True)
+    created_at: str
+    ended_at: str | None = None
+    summary: str = "{}"
+
+
+class EventRow(SQLModel, table=True):
+    """The journal. The primary key is the promise: nobody appends to a place twice."""
+
+    __tablename__ = "events"
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    run: str = Field(primary_key=True)
+    seq: int = Field(primary_key=True)
+    type: str
+    version: int = 1
+    data: str
+
+
+class ClaimRow(SQLModel, table=True):
+    """Which open live run may act on a machine; unique by its key."""
+
+    __tablename__ = "claims"
+
+    estate: str = Field(primary_key=True)
+    machine: str = Field(primary_key=True)
+    run: str = Field(index=True)
+
+
+class EstateRow(SQLModel, table=True):
+    """Who answered last behind a connector, for the night when nobody does."""
+
+    __tablename__ = "estates"
+
+    connector: str = Field(primary_key=True)
+    identity: str
+
+
+class InboxRow(SQLModel, table=True):
+    """Decisions of people, put here by anybody and answered by the run's owner alone."""
+
+    __tablename__ = "inbox"
+
+    id: int | None = Field(default=None, primary_key=True)
+    run: str = Field(index=True)
+    decision: str
+    data: str
+    at: str
+    answered_at: str | None = Field(default=None, index=True)
+    refused: str = ""
+
+
+class HoldRow(SQLModel, table=True):
+    """A machine that no run may start until somebody lifts it."""
+
+    __tablename__ = "holds"
+
+    connector: str = Field(primary_key=True)
+    machine: str = Field(primary_key=True)
+    reason: str
+    by: str
+    at: str

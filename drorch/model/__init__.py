@@ -1,0 +1,1 @@
+"""Nouns of the field as frozen values: plan, step, service, limits, graph."""

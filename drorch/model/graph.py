@@ -1,0 +1,157 @@
+"""The dependency graph of a plan: order, cycles, waves, remaining chains, tiers.
+
+Nodes are numbered: the steps in plan order, then one node for each group. A group's node is
+reached when its members are, so that "all of databases" costs one edge and not one per member.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from drorch.errors import PlanError
+from drorch.model.plan import Plan, Step, Wait, When
+
+DEFAULT_TIER = 9
+"""The tier of a step that no service needs: it goes last where a choice has to be made."""
+
+
+def expected(step: Step) -> float:
+    """Return how long *step* is expected to take, in seconds."""
+    duration = step.action.duration if isinstance(step.action, Wait) else step.expect
+    return duration.total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """*node* needs the other end of the edge to have come as far as *when*."""
+
+    node: int
+    when: When
+
+
+class Graph:
+    """Built once per plan; immutable afterwards."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.steps: Sequence[Step] = plan.steps
+        self.index = {step.id: i for i, step in enumerate(plan.steps)}
+        for offset, group in enumerate(plan.groups):
+            self.index[group.id] = len(plan.steps) + offset
+        self.size = len(plan.steps) + len(plan.groups)
+        self.needs: list[list[Edge]] = [[] for _ in range(self.size)]
+        self.dependants: list[list[Edge]] = [[] for _ in range(self.size)]
+        self.group_of: list[int | None] = [None] * len(plan.steps)
+        self.members: list[list[int]] = [[] for _ in range(self.size)]
+        self._connect()
+        self.order = self._topological()
+        self.chain = self._chains()
+        self.tier = self._tiers(plan)
+
+    def is_group(self, node: int) -> bool:
+        return node >= len(self.steps)
+
+    def _connect(self) -> None:
+        for i, step in enumerate(self.steps):
+            if step.group is not None:
+                self.group_of[i] = self.index[step.group]
+                self.members[self.index[step.group]].append(i)
+            for dependency in step.depends_on:
+                target = self.index[dependency.target]
+                self.needs[i].append(Edge(target, dependency.when))
+                self.dependants[target].append(Edge(i, dependency.when))
+
+    def _successors(self, node: int) -> list[int]:
+        out = [edge.node for edge in self.dependants[node]]
+        if not self.is_group(node) and (group := self.group_of[node]) is not None:
+            out.append(group)
+        return out
+
+    def _topological(self) -> list[int]:
+        degree = [len(self.needs[n]) + len(self.members[n]) for n in range(self.size)]
+        ready = deque(n for n in range(self.size) if degree[n] == 0)
+        order: list[int] = []
+        while ready:
+            node = ready.popleft()
+            order.append(node)
+            for after in self._successors(node):
+                degree[after] -= 1
+                if degree[after] == 0:
+                    ready.append(after)
+        if len(order) < self.size:
+            raise PlanError("the dependencies form a cycle")
+        return order
+
+    def _chains(self) -> list[float]:
+        """Longest expected time from the start of each node to the end of the plan, in seconds."""
+        chain = [0.0] * self.size
+        for node in reversed(self.order):
+            own = 0.0 if self.is_group(node) else expected(self.steps[node])
+            after = own + max((chain[n] for n in self._after_healthy(node)), default=0.0)
+            beside = max(
+                (chain[e.node] for e in self.dependants[node] if e.when is When.STARTED),
+                default=0.0,
+            )
+            chain[node] = max(after, beside)
+        return chain
+
+    def _after_healthy(self, node: int) -> list[int]:
+        out = [e.node for e in self.dependants[node] if e.when is not When.STARTED]
+        if not self.is_group(node) and (group := self.group_of[node]) is not None:
+            out.append(group)
+        return out
+
+    def _tiers(self, plan: Plan) -> list[int]:
+        tier = [DEFAULT_TIER] * self.size
+        for service in plan.services:
+            for step in service.steps:
+                node = self.index[step]
+                tier[node] = min(tier[node], service.tier)
+        for node in reversed(self.order):
+            for before in self.predecessors(node):
+                tier[before] = min(tier[before], tier[node])
+        return tier
+
+    def predecessors(self, node: int) -> list[int]:
+        """Return what *node* needs: dependencies of a step, members of a group."""
+        return [edge.node for edge in self.needs[node]] + self.members[node]
+
+    def closure(self, nodes: Sequence[int]) -> set[int]:
+        """Return *nodes* and all that they need, directly or not."""
+        seen = set(nodes)
+        stack = list(nodes)
+        while stack:
+            for before in self.predecessors(stack.pop()):
+                if before not in seen:
+                    seen.add(before)
+                    stack.append(before)
+        return seen
+
+    def waves(self) -> list[list[Step]]:
+        """Return the steps by depth: all of a wave could start together without limits."""
+        depth = [0] * self.size
+        for node in self.order:
+            for before in self.predecessors(node):
+                further = 0 if self.is_group(node) else 1
+                depth[node] = max(depth[node], depth[before] + further)
+        waves: list[list[Step]] = [[] for _ in range(max(depth, default=0) + 1)]
+        for i, step in enumerate(self.steps):
+            waves[depth[i]].append(step)
+        return [wave for wave in waves if wave]
+
+    def critical_path(self) -> list[Step]:
+        """Return the longest expected chain, first step first."""
+        node: int | None = max(range(len(self.steps)), key=lambda n: self.chain[n], default=None)
+        path: list[Step] = []
+        while node is not None:
+            if not self.is_group(node):
+                path.append(self.steps[node])
+            after = self._successors(node)
+            node = max(after, key=lambda n: self.chain[n], default=None)
+        return path
+
+    def expected_duration(self) -> timedelta:
+        """Return the expected time of the longest chain; limits can only make it longer."""
+        return timedelta(seconds=max(self.chain, default=0.0))

@@ -1,0 +1,64 @@
+"""The port to the journal: what a run has recorded, and what people asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from drorch.run.commands import Decision
+from drorch.run.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A person's decision from the inbox, not yet answered."""
+
+    id: int
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a decision: ``refused`` holds the reason, empty when it took effect."""
+
+    id: int
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event with its place in the run's journal; the first one is number 1."""
+
+    seq: int
+    at: datetime
+    event: Event
+
+
+class Journal(Protocol):
+    """Durable and append-only. ``(run, seq)`` is the key: the insert is the optimistic lock."""
+
+    async def append(
+        self,
+        run: str,
+        events: Sequence[Event],
+        *,
+        after: int,
+        answers: Sequence[Answer] = (),
+    ) -> None:
+        """Store *events* behind number *after*, and *answers*, all or none.
+
+        On return they are durable: a power cut does not take them back. Raises
+        `JournalConflictError` when somebody else has appended, `JournalUnavailableError` when
+        nothing can be written now.
+        """
+
+    async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
+        """Return what is recorded behind number *after*. Raises `RunNotFoundError`."""
+
+    async def inbox(self, run: str) -> Sequence[Asked]:
+        """Return the decisions for *run* that have no answer yet, oldest first."""
+
+    async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Return which of these (connector, machine id) must not be started, and why."""

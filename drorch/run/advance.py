@@ -1,0 +1,166 @@
+"""What time and free slots make due: deadlines, the next steps, the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from drorch.model.plan import Callout, Manual, OnUnhealthy, PowerOn, Step, Wait
+from drorch.ports.connector import Power
+from drorch.run import commands as cmd
+from drorch.run import events as ev
+from drorch.run.evolve import ending
+from drorch.run.rules import (
+    Events,
+    attempt_failed,
+    is_away,
+    verified,
+)
+from drorch.run.schedule import ready_now
+from drorch.run.state import RunState, is_question
+from drorch.run.status import Ask, FailureKind, Mode, OrderKind, StepStatus
+from drorch.run.words import CHECK_HINT, START_HINT, not_running, not_verified
+
+_TOLD_AGAIN = timedelta(minutes=15)
+
+
+def advance(state: RunState, now: datetime) -> Events:
+    """Return the first kind of thing that is due; call again until there is none."""
+    if state.started_at is None or state.is_over:
+        return ()
+    if due := tuple(_due(state, now)):
+        return due
+    if state.aborting or state.stopping:
+        if leaving := _cancel(state, now):
+            return leaving
+    elif not state.paused and (begun := tuple(_begin(state, now))):
+        return begun
+    if state.unfinished == 0 and state.in_flight == 0:
+        return (ev.RunEnded(at=now, status=ending(state)),)
+    return ()
+
+
+def _due(state: RunState, now: datetime) -> Iterator[ev.Event]:
+    for at, number in state.timers:
+        if at > now:
+            return
+        yield from _expired(state, number, now)
+
+
+def _expired(state: RunState, number: int, now: datetime) -> Events:
+    own, step = state.steps[number], state.step(number)
+    match own.status:
+        case StepStatus.STARTING if own.order is OrderKind.WAIT:
+            return verified(state, number, now)
+        case StepStatus.STARTING if is_away(state, number):
+            return (ev.DeadlineMoved(at=now, step=step.id, until=now + step.start_timeout),)
+        case StepStatus.STARTING:
+            detail = not_running(state, number)
+            failure = _failure(state, number, FailureKind.TIMEOUT, detail, START_HINT)
+            return attempt_failed(state, number, failure, now)
+        case StepStatus.VERIFYING:
+            detail = not_verified(state, number)
+            failure = _failure(state, number, FailureKind.UNHEALTHY, detail, CHECK_HINT)
+            return attempt_failed(state, number, failure, now)
+        case StepStatus.WAITING:
+            again = step.action.timeout if isinstance(step.action, Manual) else None
+            overdue_at = now + (again or _TOLD_AGAIN)
+            return (ev.AnswerOverdue(at=now, step=step.id, overdue_at=overdue_at),)
+        case _:
+            return (ev.RetryDue(at=now, step=step.id),)
+
+
+def _failure(
+    state: RunState, number: int, kind: FailureKind, detail: str, hint: str
+) -> cmd.ReportFailure:
+    return cmd.ReportFailure(
+        step=state.step(number).id,
+        attempt=state.steps[number].attempt,
+        kind=kind,
+        detail=detail,
+        hint=hint,
+    )
+
+
+def _begin(state: RunState, now: datetime) -> Iterator[ev.Event]:
+    for number in ready_now(state):
+        step = state.step(number)
+        if is_question(step) and state.mode is not Mode.SIMULATE:
+            yield _asked(step, now)
+        else:
+            yield from _started(state, number, now)
+
+
+def _asked(step: Step, now: datetime) -> ev.StepAsked:
+    assert isinstance(step.action, Manual)  # noqa: S101 (is_question has looked)
+    timeout = step.action.timeout
+    return ev.StepAsked(
+        at=now,
+        step=step.id,
+        ask=Ask.MANUAL,
+        question=step.action.ask,
+        assign=step.action.assign or step.contact,
+        overdue_at=now + timeout if timeout else None,
+    )
+
+
+def _started(state: RunState, number: int, now: datetime) -> Events:
+    step, own = state.step(number), state.steps[number]
+    order = _order(state, number)
+    fact = ev.StepStarted(
+        at=now,
+        step=step.id,
+        attempt=own.attempt + 1,
+        order=order,
+        until=now + _patience(step, order),
+    )
+    if order is OrderKind.VERIFY and not step.verify:
+        return (fact, ev.StepHealthy(at=now, step=step.id, attempt=fact.attempt))
+    return (fact,)
+
+
+def _order(state: RunState, number: int) -> OrderKind:
+    step, own = state.step(number), state.steps[number]
+    match step.action:
+        case PowerOn():
+            if own.power is not Power.RUNNING:
+                return OrderKind.START
+            restart = step.on_unhealthy is OnUnhealthy.RESTART
+            return OrderKind.STOP if restart else OrderKind.VERIFY
+        case Wait():
+            return OrderKind.WAIT
+        case Callout():
+            return OrderKind.WAIT if state.mode is Mode.SIMULATE else OrderKind.CALLOUT
+        case Manual():
+            return OrderKind.WAIT  # only a simulation comes here: people take a while
+        case _:
+            return OrderKind.VERIFY
+
+
+def _patience(step: Step, order: OrderKind) -> timedelta:
+    if isinstance(step.action, Wait):
+        return step.action.duration
+    if order is OrderKind.WAIT:
+        return step.expect
+    return step.verify_timeout if order is OrderKind.VERIFY else step.start_timeout
+
+
+def _cancel(state: RunState, now: datetime) -> Events:
+    """An abort, or a step whose policy is stop: nothing new begins.
+
+    An order that was sent is never cancelled: such steps drain. A stop lets checks that run
+    come to their end; an abort stops waiting for them.
+    """
+    if state.in_flight and not state.aborting:
+        return ()
+    leaving = [
+        state.step(number).id
+        for number, own in enumerate(state.steps)
+        if not state.levels[number].finished and not _drains(state, number)
+    ]
+    return (ev.StepsCancelled(at=now, steps=tuple(leaving)),) if leaving else ()
+
+
+def _drains(state: RunState, number: int) -> bool:
+    own = state.steps[number]
+    return own.status is StepStatus.STARTING and own.order is not OrderKind.WAIT

@@ -1,0 +1,72 @@
+"""What should be in flight in the world right now, given the state. Pure.
+
+The same after a restart: that is why resuming needs no code of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from drorch.run.state import RunState
+from drorch.run.status import OrderKind, StepStatus
+
+
+class EffectKind(StrEnum):
+    POWER_ON = "power-on"
+    """Look, and order it on unless it is on."""
+    RECONCILE = "reconcile"
+    """An order is in doubt: look, search for it, and never repeat it."""
+    POWER_OFF = "power-off"
+    """Of a restart: order it off and wait until it is."""
+    AWAIT_RUNNING = "await-running"
+    VERIFY = "verify"
+    CALL_OUT = "call-out"
+    CALLOUT_DOUBT = "callout-doubt"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """Identity is all four fields: another attempt is another effect."""
+
+    kind: EffectKind
+    number: int
+    attempt: int
+    handle: str = ""
+
+
+def wanted(state: RunState) -> Iterator[Effect]:
+    """Yield every effect that ought to be in flight."""
+    for number in range(len(state.steps)):
+        if (effect := effect_of(state, number)) is not None:
+            yield effect
+
+
+def effect_of(state: RunState, number: int) -> Effect | None:
+    """Return what ought to be in flight for one step."""
+    own = state.steps[number]
+    if own.status is StepStatus.VERIFYING:
+        return Effect(EffectKind.VERIFY, number, own.attempt)
+    if own.status is not StepStatus.STARTING or own.order is OrderKind.WAIT:
+        return None
+    kind = _kind(state, number)
+    handle = own.handle if kind is EffectKind.AWAIT_RUNNING else ""
+    return Effect(kind, number, own.attempt, handle)
+
+
+def _kind(state: RunState, number: int) -> EffectKind:
+    own = state.steps[number]
+    if own.order is OrderKind.CALLOUT:
+        return EffectKind.CALLOUT_DOUBT if own.doubt else EffectKind.CALL_OUT
+    if own.order is OrderKind.STOP:
+        return EffectKind.POWER_OFF
+    if own.accepted:
+        return EffectKind.AWAIT_RUNNING
+    return EffectKind.RECONCILE if own.doubt else EffectKind.POWER_ON
+
+
+def next_due(state: RunState) -> datetime | None:
+    """Return when `Advance` is next worth sending, if time alone can change anything."""
+    return state.timers[0][0] if state.timers and not state.is_over else None

@@ -1,0 +1,382 @@
+"""Every fact a run can record: past tense, frozen, append-only, never renamed.
+
+A change of meaning is a new event or a new version in ``drorch.journal.codec``. ``by`` is the
+person behind a decision. Times are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, TypeAlias
+
+from drorch.model.plan import Plan
+from drorch.ports.connector import Finding, Power
+from drorch.run.status import Ask, FailureKind, Mode, OrderKind, RunStatus, Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the hypervisor says of a step's machine: its id, power and node."""
+
+    power: Power
+    host: str | None
+    machine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSeen:
+    """The last result of one check."""
+
+    healthy: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fact:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequested(_Fact):
+    """The whole plan travels here: editing the file never changes a run."""
+
+    type: ClassVar[str] = "run.requested"
+    run: str
+    plan: Plan
+    mode: Mode
+    by: str
+    reason: str = ""
+    revision: int | None = None
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(_Fact):
+    type: ClassVar[str] = "run.started"
+    driver: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAdopted(_Fact):
+    """Another process carries on; deadlines begin again in full, open orders are in doubt."""
+
+    type: ClassVar[str] = "run.adopted"
+    driver: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPaused(_Fact):
+    type: ClassVar[str] = "run.paused"
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResumed(_Fact):
+    type: ClassVar[str] = "run.resumed"
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAbortRequested(_Fact):
+    type: ClassVar[str] = "run.abort-requested"
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded(_Fact):
+    type: ClassVar[str] = "run.ended"
+    status: RunStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingsReported(_Fact):
+    """What the preflight, or a dry run, noticed."""
+
+    type: ClassVar[str] = "run.findings"
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsExamined(_Fact):
+    """A dry run's verdict: the error of each step that has one; the others could start."""
+
+    type: ClassVar[str] = "steps.examined"
+    errors: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachinesObserved(_Fact):
+    """Changes seen by one bulk reading, by step."""
+
+    type: ClassVar[str] = "machines.observed"
+    connector: str
+    machines: Mapping[str, Seen]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObstacleFound(_Fact):
+    """Nothing starts behind it until it is gone; ``key`` names connector, host or step."""
+
+    type: ClassVar[str] = "obstacle.found"
+    scope: Scope
+    key: str
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObstacleGone(_Fact):
+    type: ClassVar[str] = "obstacle.gone"
+    scope: Scope
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepsCancelled(_Fact):
+    type: ClassVar[str] = "steps.cancelled"
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StepFact(_Fact):
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted(_StepFact):
+    """The intent: durable before anything is called. ``until`` is the attempt's deadline."""
+
+    type: ClassVar[str] = "step.started"
+    attempt: int
+    order: OrderKind
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepPutBack(_StepFact):
+    """Nothing was received: the attempt is not spent."""
+
+    type: ClassVar[str] = "step.put-back"
+    attempt: int
+    reason: str
+    retry_at: datetime
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAccepted(_StepFact):
+    """``handle`` finds the hypervisor's task again; ``already`` means that none was needed."""
+
+    type: ClassVar[str] = "order.accepted"
+    attempt: int
+    handle: str = ""
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderInDoubt(_StepFact):
+    """An order was sent and no answer came: look before anything else."""
+
+    type: ClassVar[str] = "order.in-doubt"
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderVoided(_StepFact):
+    """The look found no trace of the order: its attempt number is never used again.
+
+    ``spent`` False gives the attempt back: our own crash is not the machine's fault.
+    """
+
+    type: ClassVar[str] = "order.voided"
+    attempt: int
+    reason: str
+    retry_at: datetime
+    spent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineStopped(_StepFact):
+    """Of a restart: it is off, and the order to start it follows (this is its intent)."""
+
+    type: ClassVar[str] = "machine.stopped"
+    attempt: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineRunning(_StepFact):
+    type: ClassVar[str] = "machine.running"
+    attempt: int
+    until: datetime
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineFound(_StepFact):
+    """It runs without an order of ours; ``outside`` when somebody started it during the run."""
+
+    type: ClassVar[str] = "machine.found"
+    outside: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineLost(_StepFact):
+    """It was healthy and does not run any more."""
+
+    type: ClassVar[str] = "machine.lost"
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionDone(_StepFact):
+    """A callout returned, a wait is over, a person approved: its checks come next."""
+
+    type: ClassVar[str] = "action.done"
+    attempt: int
+    until: datetime
+    evidence: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckChanged(_StepFact):
+    """Changes are recorded, not polls."""
+
+    type: ClassVar[str] = "check.changed"
+    attempt: int
+    check: str
+    healthy: bool
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepHealthy(_StepFact):
+    type: ClassVar[str] = "step.healthy"
+    attempt: int
+    checks: Mapping[str, CheckSeen] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFailed(_StepFact):
+    """``retry_at`` None: no attempt is left, the policy follows."""
+
+    type: ClassVar[str] = "attempt.failed"
+    attempt: int
+    kind: FailureKind
+    detail: str
+    hint: str = ""
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryDue(_StepFact):
+    type: ClassVar[str] = "retry.due"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineMoved(_StepFact):
+    """Its hypervisor is away: the time does not count."""
+
+    type: ClassVar[str] = "deadline.moved"
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepAsked(_StepFact):
+    """A person must act; ``overdue_at`` is when they are told again."""
+
+    type: ClassVar[str] = "step.asked"
+    ask: Ask
+    question: str = ""
+    assign: str | None = None
+    overdue_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerOverdue(_StepFact):
+    type: ClassVar[str] = "answer.overdue"
+    overdue_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed(_StepFact):
+    """Final. ``by`` when a person said no."""
+
+    type: ClassVar[str] = "step.failed"
+    kind: FailureKind
+    detail: str
+    by: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRetried(_StepFact):
+    """A person gave it a fresh budget."""
+
+    type: ClassVar[str] = "step.retried"
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSkipped(_StepFact):
+    type: ClassVar[str] = "step.skipped"
+    by: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepAccepted(_StepFact):
+    """A person vouches for it."""
+
+    type: ClassVar[str] = "step.accepted"
+    by: str
+    comment: str = ""
+
+
+RunEvent: TypeAlias = (
+    RunRequested
+    | RunStarted
+    | RunAdopted
+    | RunPaused
+    | RunResumed
+    | RunAbortRequested
+    | RunEnded
+    | FindingsReported
+    | StepsExamined
+    | MachinesObserved
+    | ObstacleFound
+    | ObstacleGone
+    | StepsCancelled
+)
+StepEvent: TypeAlias = (
+    StepStarted
+    | StepPutBack
+    | OrderAccepted
+    | OrderInDoubt
+    | OrderVoided
+    | MachineStopped
+    | MachineRunning
+    | MachineFound
+    | MachineLost
+    | ActionDone
+    | CheckChanged
+    | StepHealthy
+    | AttemptFailed
+    | RetryDue
+    | DeadlineMoved
+    | StepAsked
+    | AnswerOverdue
+    | StepFailed
+    | StepRetried
+    | StepSkipped
+    | StepAccepted
+)
+Event: TypeAlias = RunEvent | StepEvent

@@ -1,0 +1,320 @@
+"""State from events. Total, and unable to refuse: the fact already happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from drorch.model.plan import OnFailure, Wait
+from drorch.run import events as ev
+from drorch.run.levels import prime, relevel
+from drorch.run.state import Doubt, Obstacle, RunState, StepState, takes_slot
+from drorch.run.status import Ask, OrderKind, RunStatus, Scope, StepStatus
+from drorch.run.waiting import free_slot, requeue, set_timer, take_slot
+
+_ENDING = frozenset(
+    {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
+)
+
+
+def fold(events: Iterable[ev.Event]) -> RunState:
+    """Rebuild a run from its journal; resuming, watching and reporting all begin here."""
+    state: RunState | None = None
+    for event in events:
+        state = evolve(state, event)
+    if state is None:
+        raise ValueError("a run has at least the event that requested it")
+    return state
+
+
+def evolve(state: RunState | None, event: ev.Event) -> RunState:
+    """Return the state after *event*; an existing state is changed in place."""
+    if state is None:
+        return _born(event)
+    state.seq += 1
+    match event:
+        case ev.RunRequested():
+            raise ValueError("a run is requested once")
+        case ev.RunStarted():
+            state.started_at, state.driver = event.at, event.driver
+        case ev.RunAdopted():
+            _adopted(state, event)
+        case ev.RunPaused():
+            state.paused = True
+        case ev.RunResumed():
+            state.paused = False
+        case ev.RunAbortRequested():
+            state.aborting, state.paused = True, False
+        case ev.RunEnded():
+            state.ended, state.ended_at = event.status, event.at
+        case ev.FindingsReported():
+            state.findings = event.findings
+        case ev.StepsExamined():
+            _examined(state, event)
+        case ev.MachinesObserved():
+            _observed(state, event)
+        case ev.ObstacleFound():
+            _obstacle_found(state, event)
+        case ev.ObstacleGone():
+            _obstacle_gone(state, event)
+        case ev.StepsCancelled():
+            for step in event.steps:
+                _settle(state, state.index(step), StepStatus.CANCELLED, event.at)
+        case _:
+            _evolve_step(state, state.index(event.step), event)
+    return state
+
+
+def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
+    own = state.steps[number]
+    match event:
+        case ev.StepStarted():
+            _started(state, number, event)
+        case ev.StepPutBack():
+            own.spent -= 1
+            own.error, own.hint = event.reason, event.hint
+            _back_off(state, number, event.retry_at, event.at)
+        case ev.OrderAccepted():
+            own.accepted, own.handle, own.doubt = True, event.handle, None
+        case ev.OrderInDoubt():
+            own.doubt = Doubt(crash=False)
+            own.error = event.reason
+        case ev.OrderVoided():
+            own.spent -= not event.spent
+            own.error = event.reason
+            _back_off(state, number, event.retry_at, event.at)
+        case ev.MachineStopped():
+            own.order, own.accepted, own.handle = OrderKind.START, False, ""
+            set_timer(state, number, event.until)
+        case ev.MachineRunning():
+            own.host = event.host or own.host
+            own.running_at = event.at
+            _verifying(state, number, event.until, event.at)
+        case ev.MachineFound():
+            _found(state, number, event)
+        case ev.MachineLost():
+            own.error, own.hint = event.detail, ""
+        case ev.ActionDone():
+            own.ask = None
+            own.comment = event.evidence or own.comment
+            own.accepted_by = event.by
+            _verifying(state, number, event.until, event.at)
+        case ev.CheckChanged():
+            seen = ev.CheckSeen(healthy=event.healthy, evidence=event.evidence)
+            own.checks[event.check] = (seen, event.at)
+        case ev.StepHealthy():
+            own.checks.update({k: (seen, event.at) for k, seen in event.checks.items()})
+            own.error = own.hint = ""
+            own.healthy_at = event.at
+            _settle(state, number, StepStatus.HEALTHY, event.at)
+        case ev.AttemptFailed():
+            _attempt_failed(state, number, event)
+        case ev.RetryDue():
+            set_timer(state, number, None)
+            requeue(state, number)
+        case ev.DeadlineMoved():
+            set_timer(state, number, event.until)
+        case ev.StepAsked():
+            _asked(state, number, event)
+        case ev.AnswerOverdue():
+            own.overdue = True
+            set_timer(state, number, event.overdue_at)
+        case ev.StepFailed():
+            own.failure, own.error = event.kind, event.detail
+            own.comment = event.comment or own.comment
+            _settle(state, number, StepStatus.FAILED, event.at)
+        case ev.StepRetried():
+            own.comment = event.comment
+            own.spent = 0
+            _again(state, number, event.at)
+        case ev.StepSkipped():
+            own.comment, own.accepted_by = event.comment, event.by
+            _settle(state, number, StepStatus.SKIPPED, event.at)
+        case ev.StepAccepted():
+            own.comment, own.accepted_by = event.comment, event.by
+            own.healthy_at = event.at
+            _settle(state, number, StepStatus.HEALTHY, event.at)
+        case _:
+            assert_never(event)
+
+
+def _born(event: ev.Event) -> RunState:
+    if not isinstance(event, ev.RunRequested):
+        raise ValueError(f"a run cannot begin with {type(event).__name__}")  # noqa: TRY004
+    state = RunState(event.plan)
+    state.run, state.mode, state.seq = event.run, event.mode, 1
+    state.requested_at, state.requested_by, state.reason = event.at, event.by, event.reason
+    state.revision, state.only = event.revision, event.only
+    for step in event.plan.steps:
+        if step.machine is not None:
+            key = (Scope.CONNECTOR, step.machine.connector)
+            state.obstacles[key] = Obstacle("not looked at yet", "", event.at)
+    prime(state, event.at)
+    return state
+
+
+def _change(state: RunState, number: int, status: StepStatus, at: datetime) -> None:
+    """Move a step to *status* and let everyone who depends on it know."""
+    own = state.steps[number]
+    was = own.in_flight
+    own.status = status
+    state.in_flight += own.in_flight - was
+    if status not in (StepStatus.STARTING, StepStatus.VERIFYING):
+        free_slot(state, number)
+    state.dirty.add(number)
+    _note_stop(state, number)
+    requeue(state, number)
+    relevel(state, number, at)
+
+
+def _note_stop(state: RunState, number: int) -> None:
+    failed = state.steps[number].status is StepStatus.FAILED
+    if failed and state.step(number).on_failure is OnFailure.STOP:
+        state.stopping.add(number)
+    else:
+        state.stopping.discard(number)
+
+
+def _settle(state: RunState, number: int, status: StepStatus, at: datetime) -> None:
+    own = state.steps[number]
+    own.ask, own.doubt, own.overdue = None, None, False
+    own.ended_at = at if status in _ENDING else None
+    set_timer(state, number, None)
+    _change(state, number, status, at)
+
+
+def _started(state: RunState, number: int, event: ev.StepStarted) -> None:
+    own = state.steps[number]
+    own.attempt, own.spent = event.attempt, own.spent + 1
+    own.order, own.accepted, own.handle, own.doubt = event.order, False, "", None
+    own.started_at = own.started_at or event.at
+    own.begun = own.begun or not takes_slot(state.step(number))
+    own.begun = own.begun or event.order is OrderKind.CALLOUT
+    set_timer(state, number, event.until)
+    take_slot(state, number)
+    verify = event.order is OrderKind.VERIFY
+    _change(state, number, StepStatus.VERIFYING if verify else StepStatus.STARTING, event.at)
+
+
+def _verifying(state: RunState, number: int, until: datetime, at: datetime) -> None:
+    own = state.steps[number]
+    own.begun, own.doubt = True, None
+    set_timer(state, number, until)
+    _change(state, number, StepStatus.VERIFYING, at)
+
+
+def _found(state: RunState, number: int, event: ev.MachineFound) -> None:
+    own = state.steps[number]
+    own.begun, own.ask, own.doubt = True, None, None
+    own.outside = event.outside
+    own.started_at = own.started_at or event.at
+    own.running_at = event.at
+    met = state.needs[number].unsatisfied == 0
+    set_timer(state, number, event.at + state.step(number).verify_timeout if met else None)
+    _change(state, number, StepStatus.VERIFYING, event.at)
+
+
+def _attempt_failed(state: RunState, number: int, event: ev.AttemptFailed) -> None:
+    own = state.steps[number]
+    own.failure, own.error, own.hint = event.kind, event.detail, event.hint
+    if event.retry_at is not None:
+        _back_off(state, number, event.retry_at, event.at)
+
+
+def _back_off(state: RunState, number: int, until: datetime, at: datetime) -> None:
+    """Free the slot and wait; dependencies may have been lost meanwhile."""
+    own = state.steps[number]
+    own.doubt, own.accepted, own.handle = None, False, ""
+    _again(state, number, at)
+    if own.status is StepStatus.READY:
+        set_timer(state, number, until)
+        requeue(state, number)
+
+
+def _again(state: RunState, number: int, at: datetime) -> None:
+    """Back to the status that its needs imply, as if it had not begun."""
+    own, counts = state.steps[number], state.needs[number]
+    own.ask, own.overdue, own.ended_at = None, False, None
+    set_timer(state, number, None)
+    blocked = counts.soft or counts.hard
+    status = StepStatus.PENDING if counts.unsatisfied else StepStatus.READY
+    _change(state, number, StepStatus.BLOCKED if blocked else status, at)
+
+
+def _asked(state: RunState, number: int, event: ev.StepAsked) -> None:
+    own = state.steps[number]
+    own.ask, own.question, own.assign = event.ask, event.question, event.assign
+    own.asked_at, own.overdue = event.at, False
+    if event.ask is Ask.MANUAL:
+        own.begun = True
+        own.started_at = own.started_at or event.at
+    set_timer(state, number, event.overdue_at)
+    _change(state, number, StepStatus.WAITING, event.at)
+
+
+def _observed(state: RunState, event: ev.MachinesObserved) -> None:
+    if event.connector not in state.surveyed:
+        state.surveyed.add(event.connector)
+        state.obstacles.pop((Scope.CONNECTOR, event.connector), None)
+    for step, seen in event.machines.items():
+        number = state.index(step)
+        own = state.steps[number]
+        own.power, own.host, own.machine = seen.power, seen.host, seen.machine
+        requeue(state, number)
+
+
+def _obstacle_found(state: RunState, event: ev.ObstacleFound) -> None:
+    key = (event.scope, event.key)
+    state.obstacles[key] = Obstacle(event.reason, event.hint, event.at)
+    if event.scope is Scope.MACHINE:
+        requeue(state, state.index(event.key))
+
+
+def _obstacle_gone(state: RunState, event: ev.ObstacleGone) -> None:
+    state.obstacles.pop((event.scope, event.key), None)
+    if event.scope is Scope.MACHINE:
+        requeue(state, state.index(event.key))
+
+
+def _examined(state: RunState, event: ev.StepsExamined) -> None:
+    """A dry run ends here: nothing was ordered, so nothing spreads to dependants."""
+    for number, own in enumerate(state.steps):
+        error = event.errors.get(state.step(number).id)
+        own.status = StepStatus.FAILED if error else StepStatus.HEALTHY
+        own.error, own.ended_at = error or "", event.at
+    state.unfinished = 0
+
+
+def _adopted(state: RunState, event: ev.RunAdopted) -> None:
+    """Deadlines begin again in full: our outage is not charged to healthy machines."""
+    state.driver = event.driver
+    for number, own in enumerate(state.steps):
+        if own.in_flight:
+            _adopt_step(state, number, own, event.at)
+
+
+def _adopt_step(state: RunState, number: int, own: StepState, at: datetime) -> None:
+    step = state.step(number)
+    state.dirty.add(number)
+    if isinstance(step.action, Wait) and own.order is OrderKind.WAIT:
+        set_timer(state, number, min(own.timer or at, at + step.action.duration))
+        return
+    if own.order in (OrderKind.START, OrderKind.CALLOUT) and not own.accepted:
+        own.doubt = Doubt(crash=True) if own.status is StepStatus.STARTING else None
+    if own.timer is not None:
+        set_timer(state, number, at + _patience(own, step.start_timeout, step.verify_timeout))
+
+
+def _patience(own: StepState, starting: timedelta, verifying: timedelta) -> timedelta:
+    return starting if own.status is StepStatus.STARTING else verifying
+
+
+def ending(state: RunState) -> RunStatus:
+    """Return how a run whose steps are all final ends."""
+    if state.aborting:
+        return RunStatus.ABORTED
+    bad = (StepStatus.FAILED, StepStatus.BLOCKED, StepStatus.CANCELLED)
+    return (
+        RunStatus.FAILED if any(own.status in bad for own in state.steps) else RunStatus.SUCCEEDED
+    )

@@ -1,0 +1,149 @@
+"""How one step's change reaches those that depend on it: counters, never a scan.
+
+Each edge contributes to its dependant's counters: unmet, and how much it obstructs. When a
+node's level changes, only its own edges are touched, and so on for those that changed by it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from drorch.model.plan import When
+from drorch.run.state import Level, NodeCounts, RunState, StepState, goes_on_failed
+from drorch.run.status import Ask, StepStatus
+from drorch.run.waiting import requeue, set_timer
+
+_FINAL = frozenset(
+    {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
+)
+_DEPENDENT = frozenset({StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED})
+
+
+def prime(state: RunState, at: datetime) -> None:
+    """Fill the counters of a run that has just been requested."""
+    graph = state.graph
+    for node in range(graph.size):
+        counts = state.needs[node]
+        counts.unsatisfied = len(graph.needs[node]) + len(graph.members[node])
+        counts.unstarted = counts.unfinished = len(graph.members[node])
+    for node in range(graph.size):
+        if graph.is_group(node):
+            relevel(state, node, at)
+        else:
+            _reconsider(state, node, at)
+
+
+def relevel(state: RunState, node: int, at: datetime) -> None:
+    """Recompute the level of *node* and carry every change to those who depend on it."""
+    work = [node]
+    while work:
+        current = work.pop()
+        old, new = state.levels[current], _level(state, current)
+        if old == new:
+            continue
+        state.levels[current] = new
+        if not state.graph.is_group(current):
+            state.unfinished += old.finished - new.finished
+        touched = _spread(state, current, old, new)
+        work.extend(n for n in touched if state.graph.is_group(n) or _reconsider(state, n, at))
+
+
+def _level(state: RunState, node: int) -> Level:
+    if state.graph.is_group(node):
+        return _group_level(state.needs[node])
+    return _step_level(state, node)
+
+
+def _group_level(counts: NodeCounts) -> Level:
+    satisfied = counts.unsatisfied == 0
+    obstruct = 0 if satisfied else 2 if counts.hard else 1 if counts.soft else 0
+    return Level(counts.unstarted == 0, satisfied, counts.unfinished == 0, obstruct)
+
+
+def _step_level(state: RunState, node: int) -> Level:
+    own, step = state.steps[node], state.step(node)
+    status = own.status
+    failed_on = status is StepStatus.FAILED and goes_on_failed(step)
+    satisfied = failed_on or status in (StepStatus.HEALTHY, StepStatus.SKIPPED)
+    doomed = status is StepStatus.BLOCKED and state.needs[node].hard > 0
+    return Level(
+        started=own.begun or satisfied,
+        satisfied=satisfied,
+        finished=doomed or status in _FINAL,
+        obstruct=0 if satisfied else _obstruct(own, doomed=doomed),
+    )
+
+
+def _obstruct(own: StepState, *, doomed: bool) -> int:
+    if doomed or own.status in (StepStatus.FAILED, StepStatus.CANCELLED):
+        return 2
+    asks = own.status is StepStatus.WAITING and own.ask is Ask.FAILURE
+    return 1 if asks or own.status is StepStatus.BLOCKED else 0
+
+
+def _spread(state: RunState, node: int, old: Level, new: Level) -> list[int]:
+    """Adjust the counters of everyone who depends on *node*; return them."""
+    touched: list[int] = []
+    for edge in state.graph.dependants[node]:
+        _shift_edge(state.needs[edge.node], edge.when, old, new)
+        touched.append(edge.node)
+    if not state.graph.is_group(node) and (group := state.graph.group_of[node]) is not None:
+        _shift_member(state.needs[group], old, new)
+        touched.append(group)
+    return touched
+
+
+def _shift_edge(counts: NodeCounts, when: When, old: Level, new: Level) -> None:
+    met_before, met_now = _met(when, old), _met(when, new)
+    counts.unsatisfied += met_before - met_now
+    # Who waits for the end of a step is never obstructed by how it ends.
+    before = 0 if met_before or when is When.FINISHED else old.obstruct
+    now = 0 if met_now or when is When.FINISHED else new.obstruct
+    counts.soft += (now == 1) - (before == 1)
+    counts.hard += (now == 2) - (before == 2)
+
+
+def _shift_member(counts: NodeCounts, old: Level, new: Level) -> None:
+    counts.unstarted += old.started - new.started
+    counts.unsatisfied += old.satisfied - new.satisfied
+    counts.unfinished += old.finished - new.finished
+    counts.soft += (new.obstruct == 1) - (old.obstruct == 1)
+    counts.hard += (new.obstruct == 2) - (old.obstruct == 2)
+
+
+def _met(when: When, level: Level) -> bool:
+    if when is When.HEALTHY:
+        return level.satisfied
+    return level.started if when is When.STARTED else level.finished
+
+
+def _reconsider(state: RunState, node: int, at: datetime) -> bool:
+    """Give a step that has not begun the status that its needs imply; tell if it changed."""
+    own, counts = state.steps[node], state.needs[node]
+    if own.status not in _DEPENDENT:
+        _start_deadline(state, node, at)
+        return False
+    implied = _implied(counts)
+    # A blocked step is looked at again: a soft obstacle may have become a hard one.
+    changed = implied is StepStatus.BLOCKED or own.status is not implied
+    own.status = implied
+    if implied is StepStatus.READY and own.ready_at is None:
+        own.ready_at = at
+    if implied is not StepStatus.READY:
+        set_timer(state, node, None)
+    requeue(state, node)
+    return changed
+
+
+def _implied(counts: NodeCounts) -> StepStatus:
+    if counts.soft or counts.hard:
+        return StepStatus.BLOCKED
+    return StepStatus.PENDING if counts.unsatisfied else StepStatus.READY
+
+
+def _start_deadline(state: RunState, node: int, at: datetime) -> None:
+    """A machine that was started outside has a deadline from when its needs are met."""
+    own = state.steps[node]
+    waits = own.status is StepStatus.VERIFYING and own.timer is None
+    if waits and state.needs[node].unsatisfied == 0:
+        set_timer(state, node, at + state.step(node).verify_timeout)

@@ -1,0 +1,74 @@
+"""Who goes next: the best of the ready steps that every limit admits."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+
+from drorch.run.state import Bucket, Priority, RunState, host_key
+from drorch.run.status import Scope
+from drorch.run.waiting import limit_keys, limit_of
+
+
+def ready_now(state: RunState) -> Iterator[int]:
+    """Yield, in order of priority, the steps that may begin; counts each against the limits.
+
+    A queue holds the steps that share all limits, so only the heads of queues are compared.
+    """
+    used = dict(state.slots)
+    heads = [
+        (queue[0], 0, bucket)
+        for bucket, queue in state.buckets.items()
+        if not _is_barred(state, bucket)
+    ]
+    heapq.heapify(heads)
+    while heads:
+        head, position, bucket = heapq.heappop(heads)
+        if not _admit(state, used, bucket):
+            continue  # limits only tighten while we choose: this queue is done
+        yield head.step
+        _push_next(state, heads, position + 1, bucket)
+
+
+def _push_next(
+    state: RunState, heads: list[tuple[Priority, int, Bucket]], position: int, bucket: Bucket
+) -> None:
+    queue = state.buckets[bucket]
+    if position < len(queue):
+        heapq.heappush(heads, (queue[position], position, bucket))
+
+
+def _is_barred(state: RunState, bucket: Bucket) -> bool:
+    if not state.obstacles or bucket.connector is None:
+        return False
+    if (Scope.CONNECTOR, bucket.connector) in state.obstacles:
+        return True
+    if bucket.host is None:
+        return False
+    return (Scope.HOST, host_key(bucket.connector, bucket.host)) in state.obstacles
+
+
+def _admit(state: RunState, used: dict[tuple[str, str], int], bucket: Bucket) -> bool:
+    if not bucket.slot:
+        return True
+    keys = limit_keys(bucket)
+    for key in keys:
+        limit = limit_of(state, key)
+        if limit is not None and used.get(key, 0) >= limit:
+            return False
+    for key in keys:
+        used[key] = used.get(key, 0) + 1
+    return True
+
+
+def what_is_full(state: RunState, bucket: Bucket) -> str:
+    """Return which limit keeps a ready step waiting, in words; empty if none does."""
+    if not bucket.slot:
+        return ""
+    for key in limit_keys(bucket):
+        limit = limit_of(state, key)
+        if limit is not None and state.slots.get(key, 0) >= limit:
+            kind, name = key
+            where = f" of {kind} {name}" if name else ""
+            return f"all {limit} slots{where} are taken"
+    return ""

@@ -1,0 +1,88 @@
+"""What a bulk reading changes: started, found running, lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from drorch.ports.connector import Power
+from drorch.run import commands as cmd
+from drorch.run import events as ev
+from drorch.run.rules import (
+    NOT_RUNNING,
+    Events,
+    attempt_failed,
+    healthy_without_checks,
+    policy,
+    running,
+)
+from drorch.run.state import RunState
+from drorch.run.status import NOT_BEGUN, Ask, FailureKind, OrderKind, StepStatus
+
+
+def machines_seen(state: RunState, report: cmd.ReportMachines, now: datetime) -> Events:
+    """Return the changes of one reading; the first reading of a connector is always recorded."""
+    first = report.connector not in state.surveyed
+    changed = {
+        step: seen
+        for step, seen in report.machines.items()
+        if first or _differs(state, state.index(step), seen)
+    }
+    if not changed and not first:
+        return ()
+    observed = ev.MachinesObserved(at=now, connector=report.connector, machines=changed)
+    out: list[ev.Event] = [observed]
+    for step, seen in changed.items():
+        out.extend(_follow(state, state.index(step), seen, first, now))
+    return tuple(out)
+
+
+def _differs(state: RunState, number: int, seen: ev.Seen) -> bool:
+    own = state.steps[number]
+    return (own.power, own.host, own.machine) != (seen.power, seen.host, seen.machine)
+
+
+def _follow(
+    state: RunState, number: int, seen: ev.Seen, first: bool, now: datetime
+) -> Iterator[ev.Event]:
+    own = state.steps[number]
+    if seen.power is Power.RUNNING:
+        yield from _runs(state, number, seen, first, now)
+    elif seen.power in NOT_RUNNING and own.status is StepStatus.HEALTHY:
+        yield from _lost(state, number, seen, now)
+    elif seen.power in NOT_RUNNING and own.status is StepStatus.VERIFYING:
+        detail = f"the machine stopped while it was verified (now {seen.power})"
+        report = cmd.ReportFailure(
+            step=state.step(number).id,
+            attempt=own.attempt,
+            kind=FailureKind.LOST,
+            detail=detail,
+            hint="look why it stopped: its console, the hypervisor's log, the host's memory",
+        )
+        yield from attempt_failed(state, number, report, now)
+
+
+def _runs(
+    state: RunState, number: int, seen: ev.Seen, first: bool, now: datetime
+) -> Iterator[ev.Event]:
+    own = state.steps[number]
+    if own.status is StepStatus.STARTING:
+        if own.accepted and own.order is OrderKind.START:
+            yield from running(state, number, seen.host, now)
+        return
+    asked = own.status is StepStatus.WAITING and own.ask is Ask.FAILURE
+    if own.status not in NOT_BEGUN and not asked:
+        return
+    if own.power is Power.RUNNING and not first:
+        return  # it ran all along; what failed were its checks
+    yield ev.MachineFound(at=now, step=state.step(number).id, outside=not first)
+    yield from healthy_without_checks(state, number, now)
+
+
+def _lost(state: RunState, number: int, seen: ev.Seen, now: datetime) -> Iterator[ev.Event]:
+    step, own = state.step(number), state.steps[number]
+    if own.accepted_by:
+        return  # a person vouched for it as it was; it is not ours to judge
+    detail = f"the machine was healthy and does not run any more (now {seen.power})"
+    yield ev.MachineLost(at=now, step=step.id, detail=detail)
+    yield policy(state, number, FailureKind.LOST, detail, now)

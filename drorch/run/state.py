@@ -1,0 +1,241 @@
+"""The state of a run: the left fold of its events, and nothing else.
+
+The executor owns its state and `evolve` changes it in place: ten thousand machines would
+otherwise be copied for each of their events. Purity here means no clock, no I/O, no hidden input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from drorch.model.graph import Graph
+from drorch.model.plan import Callout, Gate, Manual, OnFailure, Plan, PowerOn, Step
+from drorch.ports.connector import Finding, Power
+from drorch.run.events import CheckSeen
+from drorch.run.status import (
+    IN_FLIGHT,
+    Ask,
+    FailureKind,
+    Mode,
+    OrderKind,
+    RunStatus,
+    Scope,
+    StepStatus,
+)
+
+
+class Level(NamedTuple):
+    """How far a node has come, as those who depend on it see it.
+
+    ``obstruct``: 0 nothing in the way, 1 it asks (or waits for one that asks), 2 for good.
+    """
+
+    started: bool = False
+    satisfied: bool = False
+    finished: bool = False
+    obstruct: int = 0
+
+
+class Bucket(NamedTuple):
+    """Ready steps that share every limit wait in one queue."""
+
+    slot: bool
+    connector: str | None
+    host: str | None
+    group: str | None
+
+
+class Priority(NamedTuple):
+    """Who goes first: service tier, then the longest remaining chain, then plan order."""
+
+    tier: int
+    chain: float
+    step: int
+
+
+class Obstacle(NamedTuple):
+    reason: str
+    hint: str
+    since: datetime
+
+
+@dataclass(slots=True)
+class Doubt:
+    """An order that may or may not have been received; ``crash`` when it was we who died."""
+
+    crash: bool
+
+
+@dataclass(slots=True)
+class NodeCounts:
+    """Unmet needs of a step, or unfinished members of a group, counted and never searched."""
+
+    unstarted: int = 0
+    unsatisfied: int = 0
+    unfinished: int = 0
+    soft: int = 0
+    hard: int = 0
+
+
+@dataclass(slots=True)
+class StepState:
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    spent: int = 0
+    order: OrderKind | None = None
+    accepted: bool = False
+    doubt: Doubt | None = None
+    handle: str = ""
+    slot: Bucket | None = None
+    queued: Bucket | None = None
+    timer: datetime | None = None
+    begun: bool = False
+    ask: Ask | None = None
+    question: str = ""
+    assign: str | None = None
+    asked_at: datetime | None = None
+    overdue: bool = False
+    power: Power = Power.UNKNOWN
+    host: str | None = None
+    machine: str | None = None
+    outside: bool = False
+    failure: FailureKind | None = None
+    error: str = ""
+    hint: str = ""
+    checks: dict[str, tuple[CheckSeen, datetime]] = field(default_factory=dict)
+    accepted_by: str = ""
+    comment: str = ""
+    ready_at: datetime | None = None
+    started_at: datetime | None = None
+    running_at: datetime | None = None
+    healthy_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        return self.status in IN_FLIGHT
+
+
+class RunState:
+    """Everything that deciding needs, kept so that an event costs O(log n + its dependants)."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.graph = Graph(plan)
+        self.run = ""
+        self.mode = Mode.LIVE
+        self.seq = 0
+        self.requested_at: datetime | None = None
+        self.requested_by = ""
+        self.reason = ""
+        self.revision: int | None = None
+        self.only: tuple[str, ...] = ()
+        self.driver = ""
+        self.started_at: datetime | None = None
+        self.ended_at: datetime | None = None
+        self.ended: RunStatus | None = None
+        self.paused = False
+        self.aborting = False
+        self.findings: tuple[Finding, ...] = ()
+        self.steps = [StepState() for _ in plan.steps]
+        self.levels = [Level() for _ in range(self.graph.size)]
+        self.needs = [NodeCounts() for _ in range(self.graph.size)]
+        self.obstacles: dict[tuple[Scope, str], Obstacle] = {}
+        self.surveyed: set[str] = set()
+        self.timers: list[tuple[datetime, int]] = []
+        self.buckets: dict[Bucket, list[Priority]] = {}
+        self.slots: dict[tuple[str, str], int] = {}
+        self.in_flight = 0
+        self.unfinished = len(plan.steps)
+        self.stopping: set[int] = set()
+        self.dirty: set[int] = set()
+        self.group_limit = {g.id: g.parallel for g in plan.groups if g.parallel is not None}
+        self.priorities = [
+            Priority(self.graph.tier[i], -self.graph.chain[i], i) for i in range(len(plan.steps))
+        ]
+
+    def index(self, step: str) -> int:
+        """Return the number of the step called *step*; raises KeyError for groups and others."""
+        number = self.graph.index[step]
+        if number >= len(self.steps):
+            raise KeyError(step)
+        return number
+
+    def step(self, number: int) -> Step:
+        return self.plan.steps[number]
+
+    @property
+    def is_over(self) -> bool:
+        return self.ended is not None
+
+    @property
+    def status(self) -> RunStatus:
+        """The run's status as people see it; ``waiting`` is derived, not recorded."""
+        if self.ended is not None:
+            return self.ended
+        if self.paused:
+            return RunStatus.PAUSED
+        return RunStatus.WAITING if self._waits_for_people() else RunStatus.RUNNING
+
+    def _waits_for_people(self) -> bool:
+        """Nothing acts, nothing could start by itself, and somebody is asked."""
+        if self.in_flight or self.aborting:
+            return False
+        asked = False
+        for number, state in enumerate(self.steps):
+            held = self.held(number)
+            if state.status is StepStatus.READY and not held:
+                return False
+            asked = asked or state.status is StepStatus.WAITING or held
+        return asked
+
+    def held(self, number: int) -> bool:
+        """Tell whether a person's hold keeps this step's machine off."""
+        if self.steps[number].status is not StepStatus.READY:
+            return False
+        return (Scope.MACHINE, self.step(number).id) in self.obstacles
+
+    def obstacle(self, number: int) -> Obstacle | None:
+        """Return what keeps this step's machine from being started, if anything does."""
+        step, state = self.step(number), self.steps[number]
+        if not self.obstacles or step.machine is None:
+            return None
+        connector = step.machine.connector
+        keys = [(Scope.MACHINE, step.id), (Scope.CONNECTOR, connector)]
+        if state.host is not None:
+            keys.append((Scope.HOST, host_key(connector, state.host)))
+        return next((self.obstacles[k] for k in keys if k in self.obstacles), None)
+
+    def bucket(self, number: int) -> Bucket:
+        """Return the queue in which this step waits when it is ready."""
+        step = self.step(number)
+        if not takes_slot(step):
+            return Bucket(slot=False, connector=None, host=None, group=None)
+        connector = step.machine.connector if step.machine else None
+        host = self.steps[number].host if step.machine else None
+        return Bucket(slot=True, connector=connector, host=host, group=step.group)
+
+
+def host_key(connector: str, host: str) -> str:
+    """Return the key of a host obstacle."""
+    return f"{connector}/{host}"
+
+
+def takes_slot(step: Step) -> bool:
+    """Gates, waits and questions take no slot; machines and callouts do."""
+    return isinstance(step.action, PowerOn | Callout)
+
+
+def is_question(step: Step) -> bool:
+    return isinstance(step.action, Manual)
+
+
+def is_gate(step: Step) -> bool:
+    return isinstance(step.action, Gate)
+
+
+def goes_on_failed(step: Step) -> bool:
+    """Tell whether dependants go on although the step failed."""
+    return step.on_failure is OnFailure.CONTINUE

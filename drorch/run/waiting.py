@@ -1,0 +1,95 @@
+"""What waits: ready steps in queues by limit, and deadlines in order of time."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from datetime import datetime
+
+from drorch.run.state import Bucket, RunState
+from drorch.run.status import Scope, StepStatus
+
+
+def set_timer(state: RunState, number: int, at: datetime | None) -> None:
+    """Give a step the one moment at which time alone changes something for it."""
+    own = state.steps[number]
+    if own.timer == at:
+        return
+    if own.timer is not None:
+        entry = (own.timer, number)
+        del state.timers[bisect_left(state.timers, entry)]
+    own.timer = at
+    if at is not None:
+        insort(state.timers, (at, number))
+
+
+def requeue(state: RunState, number: int) -> None:
+    """Put a step into the queue that it belongs to now, or take it out of any."""
+    own = state.steps[number]
+    wanted = _queue_of(state, number)
+    if own.queued == wanted:
+        return
+    if own.queued is not None:
+        _remove(state, own.queued, number)
+    if wanted is not None:
+        insort(state.buckets.setdefault(wanted, []), state.priorities[number])
+    own.queued = wanted
+
+
+def _queue_of(state: RunState, number: int) -> Bucket | None:
+    own = state.steps[number]
+    if own.status is not StepStatus.READY or own.timer is not None:
+        return None
+    if (Scope.MACHINE, state.step(number).id) in state.obstacles:
+        return None
+    return state.bucket(number)
+
+
+def _remove(state: RunState, bucket: Bucket, number: int) -> None:
+    queue = state.buckets[bucket]
+    del queue[bisect_left(queue, state.priorities[number])]
+    if not queue:
+        del state.buckets[bucket]
+
+
+def take_slot(state: RunState, number: int) -> None:
+    """Count a step against every limit that it falls under."""
+    own = state.steps[number]
+    bucket = state.bucket(number)
+    if own.slot is None and bucket.slot:
+        own.slot = bucket
+        _count(state, bucket, 1)
+
+
+def free_slot(state: RunState, number: int) -> None:
+    own = state.steps[number]
+    if own.slot is not None:
+        _count(state, own.slot, -1)
+        own.slot = None
+
+
+def _count(state: RunState, bucket: Bucket, by: int) -> None:
+    for key in limit_keys(bucket):
+        state.slots[key] = state.slots.get(key, 0) + by
+
+
+def limit_keys(bucket: Bucket) -> list[tuple[str, str]]:
+    """Return the counters that a step of this bucket moves."""
+    keys = [("plan", "")]
+    if bucket.connector is not None:
+        keys.append(("connector", bucket.connector))
+    if bucket.host is not None:
+        keys.append(("host", f"{bucket.connector}/{bucket.host}"))
+    if bucket.group is not None:
+        keys.append(("group", bucket.group))
+    return keys
+
+
+def limit_of(state: RunState, key: tuple[str, str]) -> int | None:
+    """Return the limit behind a counter; None is no limit."""
+    kind, name = key
+    limits = state.plan.limits
+    if kind == "plan":
+        return limits.parallel
+    if kind == "connector":
+        return limits.per_connector.get(name)
+    return limits.per_host if kind == "host" else state.group_limit.get(name)

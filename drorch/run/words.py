@@ -1,0 +1,53 @@
+"""The sentences that a run says to people about failures, with what to do next."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from drorch.run.state import RunState
+
+CHECK_HINT = (
+    "look at the application; then 'retry' to verify again, 'accept' to vouch for it, "
+    "or 'skip' to go on without it"
+)
+START_HINT = (
+    "look at the machine in its hypervisor; then 'retry', or start it by hand: "
+    "drorch notices and verifies it"
+)
+CALLOUT_DOUBT = "drorch stopped while this callout ran: whether it was carried out is not known"
+CALLOUT_HINT = "find out whether it took effect; then 'accept' if it did, or 'retry' if it did not"
+
+
+def span(duration: timedelta) -> str:
+    """Return a duration as the plan language writes it: ``1h30m``, ``45s``."""
+    seconds = duration.total_seconds()
+    if seconds < 1 or seconds != int(seconds):
+        return f"{seconds:g}s"
+    hours, rest = divmod(int(seconds), 3600)
+    minutes, left = divmod(rest, 60)
+    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
+    return "".join(f"{n}{unit}" for n, unit in parts if n)
+
+
+def not_running(state: RunState, number: int) -> str:
+    """Return the sentence for a start whose time is over."""
+    step, own = state.step(number), state.steps[number]
+    where = f" on {own.host}" if own.host else ""
+    return (
+        f"{step.machine or step.id}{where} does not run {span(step.start_timeout)} after the "
+        f"order (the hypervisor says: {own.power})"
+    )
+
+
+def not_verified(state: RunState, number: int) -> str:
+    """Return the sentence for checks that did not hold in time, worst first."""
+    step, own = state.step(number), state.steps[number]
+    bad = [
+        f"{check.name}: {own.checks[check.name][0].evidence}"
+        for check in step.verify
+        if check.name in own.checks and not own.checks[check.name][0].healthy
+    ]
+    silent = [check.name for check in step.verify if check.name not in own.checks]
+    told = "; ".join(bad + [f"{name}: never held long enough" for name in silent])
+    within = span(step.verify_timeout)
+    return f"not every check held within {within}: {told or 'they held, but not all at once'}"

@@ -1,0 +1,1 @@
+"""Plan files in: a strict loader, the compiler to the domain model, lint, schema, examples."""
