@@ -148,13 +148,15 @@ class Capabilities:
 
     ``survey_every`` is the shortest useful time in seconds between two bulk readings that keeps
     within two observing calls per node and second. ``events`` tells that `subscribe` pushes
-    changes, so that polling is only a safety net.
+    changes, so that polling is only a safety net. ``settles`` is the time in seconds after which
+    an order that was sent either shows in a reading or was never received.
     """
 
     events: bool = False
     agent: bool = False
     restart: bool = True
     survey_every: float = 0.5
+    settles: float = 2.0
 
 
 Watcher: TypeAlias = Callable[[Sequence[Sighting]], None]

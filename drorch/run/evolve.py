@@ -68,6 +68,7 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
 
 def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
     own = state.steps[number]
+    state.dirty.add(number)
     match event:
         case ev.StepStarted():
             _started(state, number, event)
@@ -86,6 +87,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             _back_off(state, number, event.retry_at, event.at)
         case ev.MachineStopped():
             own.order, own.accepted, own.handle = OrderKind.START, False, ""
+            own.attempt_at = event.at
             set_timer(state, number, event.until)
         case ev.MachineRunning():
             own.host = event.host or own.host
@@ -186,7 +188,7 @@ def _settle(state: RunState, number: int, status: StepStatus, at: datetime) -> N
 
 def _started(state: RunState, number: int, event: ev.StepStarted) -> None:
     own = state.steps[number]
-    own.attempt, own.spent = event.attempt, own.spent + 1
+    own.attempt, own.spent, own.attempt_at = event.attempt, own.spent + 1, event.at
     own.order, own.accepted, own.handle, own.doubt = event.order, False, "", None
     own.started_at = own.started_at or event.at
     own.begun = own.begun or not takes_slot(state.step(number))

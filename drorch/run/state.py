@@ -84,6 +84,7 @@ class StepState:
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
     spent: int = 0
+    attempt_at: datetime | None = None
     order: OrderKind | None = None
     accepted: bool = False
     doubt: Doubt | None = None

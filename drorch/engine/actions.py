@@ -1,0 +1,142 @@
+"""Performs one effect and reports what came of it; nothing that goes wrong here stops a run."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import assert_never
+
+import structlog
+
+from drorch.engine import orders
+from drorch.engine.orders import Errand
+from drorch.engine.verification import BrokenCheckError, Verification
+from drorch.engine.world import World
+from drorch.model.plan import Callout, CheckSpec, Step
+from drorch.ports.check import CheckResult
+from drorch.run import commands as cmd
+from drorch.run.effects import Effect, EffectKind
+from drorch.run.state import RunState
+from drorch.run.status import FailureKind
+from drorch.run.words import CALLOUT_DOUBT, CALLOUT_HINT
+
+log = structlog.get_logger()
+
+Post = Callable[[cmd.Command], None]
+
+
+async def perform(effect: Effect, state: RunState, world: World, post: Post) -> None:
+    """Carry *effect* out and post the report. Cancelling it only stops the waiting."""
+    step = state.step(effect.number)
+    try:
+        post(await _perform(effect, step, state, world, post))
+    except Exception as error:
+        # A defect in an adapter concerns one step; the rest of the town still needs its machines.
+        log.exception("effect.broke", step=step.id, effect=effect.kind)
+        post(_unforeseen(effect, step, error))
+
+
+async def _perform(
+    effect: Effect, step: Step, state: RunState, world: World, post: Post
+) -> cmd.Report:
+    match effect.kind:
+        case EffectKind.VERIFY:
+            return await _verify(effect, step, world, post)
+        case EffectKind.CALL_OUT:
+            return await _call_out(effect, step, world)
+        case EffectKind.CALLOUT_DOUBT:
+            return await _doubted_callout(effect, step, world)
+        case EffectKind.POWER_ON:
+            order: Callable[[Errand], Awaitable[cmd.Report]] = orders.power_on
+        case EffectKind.RECONCILE:
+            order = orders.reconcile
+        case EffectKind.POWER_OFF:
+            order = orders.power_off
+        case EffectKind.AWAIT_RUNNING:
+            order = orders.await_running
+        case _:
+            assert_never(effect.kind)
+    return await order(_errand(effect, step, state, world))
+
+
+def _errand(effect: Effect, step: Step, state: RunState, world: World) -> Errand:
+    assert step.machine is not None  # noqa: S101 (only machines have these effects)
+    since = state.steps[effect.number].attempt_at or world.clock.now()
+    return Errand(
+        step=step.id,
+        attempt=effect.attempt,
+        ref=step.machine,
+        watch=world.estates[step.machine.connector],
+        world=world,
+        since=since,
+        handle=effect.handle,
+    )
+
+
+async def _verify(effect: Effect, step: Step, world: World, post: Post) -> cmd.Report:
+    def told(check: CheckSpec, result: CheckResult) -> None:
+        if not result.healthy:
+            post(
+                cmd.ReportCheck(
+                    step=step.id,
+                    attempt=effect.attempt,
+                    check=check.name,
+                    healthy=False,
+                    evidence=result.evidence,
+                )
+            )
+
+    verification = Verification(world.prober, step.machine, step.verify, told)
+    try:
+        seen = await verification.hold()
+    except BrokenCheckError as broken:
+        return cmd.ReportFailure(
+            step=step.id,
+            attempt=effect.attempt,
+            kind=FailureKind.UNHEALTHY,
+            detail=f"a check cannot be carried out: {broken}",
+            hint="mend the configuration and 'retry', or 'accept' to vouch for it",
+            retryable=False,
+        )
+    return cmd.ReportVerified(step=step.id, attempt=effect.attempt, checks=seen)
+
+
+async def _call_out(effect: Effect, step: Step, world: World) -> cmd.Report:
+    assert isinstance(step.action, Callout)  # noqa: S101 (only callouts have this effect)
+    result = await world.callouts.call(step.action.name, step.action.arguments)
+    if result.ok:
+        return cmd.ReportActionDone(step=step.id, attempt=effect.attempt, evidence=result.evidence)
+    return cmd.ReportFailure(
+        step=step.id,
+        attempt=effect.attempt,
+        kind=FailureKind.REFUSED,
+        detail=f"callout {step.action.name}: {result.evidence}",
+        hint="mend what the callout complains about, then 'retry'",
+    )
+
+
+async def _doubted_callout(effect: Effect, step: Step, world: World) -> cmd.Report:
+    """Only a callout that is declared repeatable is repeated; otherwise a person decides."""
+    assert isinstance(step.action, Callout)  # noqa: S101 (only callouts have this effect)
+    if world.callouts.repeatable(step.action.name):
+        return await _call_out(effect, step, world)
+    return cmd.ReportFailure(
+        step=step.id,
+        attempt=effect.attempt,
+        kind=FailureKind.UNKNOWN,
+        detail=CALLOUT_DOUBT,
+        hint=CALLOUT_HINT,
+        retryable=False,
+    )
+
+
+def _unforeseen(effect: Effect, step: Step, error: Exception) -> cmd.Report:
+    told = f"unexpected {type(error).__name__}: {str(error)[:300]}"
+    if effect.kind is EffectKind.POWER_ON:
+        return cmd.ReportInDoubt(step=step.id, attempt=effect.attempt, reason=told)
+    return cmd.ReportFailure(
+        step=step.id,
+        attempt=effect.attempt,
+        kind=FailureKind.UNKNOWN,
+        detail=told,
+        hint="this is a defect of drorch or of a connector: please report it with the log",
+    )

@@ -1,0 +1,194 @@
+"""Drives one run: decide, record, evolve, make the tasks equal to what is wanted, wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+import structlog
+
+from drorch.engine.actions import perform
+from drorch.engine.sentry import Sentry
+from drorch.engine.world import World
+from drorch.errors import CommandRejectedError, JournalUnavailableError
+from drorch.ports.journal import Answer, Asked, Journal, Recorded
+from drorch.run import commands as cmd
+from drorch.run.decide import decide
+from drorch.run.effects import Effect, effect_of, next_due
+from drorch.run.events import Event
+from drorch.run.evolve import evolve, fold
+from drorch.run.state import RunState
+
+log = structlog.get_logger()
+
+INBOX_EVERY = 0.25
+"""Seconds between looks into the inbox, as another process has no way to wake this one."""
+_JOURNAL_AGAIN = 1.0
+
+Observer: TypeAlias = Callable[[RunState, Sequence[Event]], None]
+"""Told after events are durable; must be quick."""
+
+
+class Executor:
+    """One run, one executor, for as long as its process holds the run's lease."""
+
+    def __init__(
+        self,
+        run: str,
+        *,
+        journal: Journal,
+        world: World,
+        driver: str,
+        observer: Observer | None = None,
+        polls_inbox: bool = True,
+    ) -> None:
+        self._run = run
+        self._journal = journal
+        self._world = world
+        self._driver = driver
+        self._observer = observer
+        self._polls_inbox = polls_inbox
+        self._inbox: deque[tuple[cmd.Command, int | None]] = deque()
+        self._wake = asyncio.Event()
+        self._running: dict[int, tuple[Effect, asyncio.Task[None]]] = {}
+        self._asked: set[int] = set()
+
+    async def drive(self, recorded: Sequence[Recorded] | None = None) -> RunState:
+        """Carry the run on from wherever its journal stops; return at its end.
+
+        Raises `JournalConflictError` when another owner has appended: then nothing more may be
+        done here. Cancelling leaves the run open for the next owner.
+        """
+        if recorded is None:
+            recorded = await self._journal.read(self._run)
+        state = fold(record.event for record in recorded)
+        if state.is_over:
+            return state
+        self.post(self._first_command(state))
+        sentry = Sentry(state, self._world, self.post)
+        async with asyncio.TaskGroup() as tasks:
+            helpers = [tasks.create_task(sentry.stand())]
+            if self._polls_inbox:
+                helpers.append(tasks.create_task(self._poll_inbox()))
+            await self._loop(state, tasks, sentry)
+            for task in (*helpers, *(task for _, task in self._running.values())):
+                task.cancel()
+        return state
+
+    def post(self, command: cmd.Command) -> None:
+        """Take a report from inside the process."""
+        self._inbox.append((command, None))
+        self._wake.set()
+
+    def _first_command(self, state: RunState) -> cmd.Command:
+        if state.started_at is None:
+            return cmd.Start(driver=self._driver)
+        return cmd.Adopt(driver=self._driver)
+
+    async def _loop(self, state: RunState, tasks: asyncio.TaskGroup, sentry: Sentry) -> None:
+        while True:
+            self._wake.clear()
+            await self._turn(state)
+            if state.is_over:
+                return
+            self._reconcile(state, tasks)
+            sentry.attend(effect for effect, _ in self._running.values())
+            await self._wait(state)
+
+    async def _turn(self, state: RunState) -> None:
+        """Decide everything that has come in, and make it durable in one piece."""
+        after = state.seq
+        events, answers = self._decide(state)
+        if not events and not answers:
+            return
+        await self._record(events, after, answers)
+        if self._observer is not None:
+            self._observer(state, events)
+
+    def _decide(self, state: RunState) -> tuple[list[Event], list[Answer]]:
+        events: list[Event] = []
+        answers: list[Answer] = []
+        while self._inbox:
+            command, entry = self._inbox.popleft()
+            refused = self._apply(state, command, events)
+            if entry is not None:
+                answers.append(Answer(id=entry, refused=refused))
+        while self._advance(state, events):
+            pass
+        return events, answers
+
+    def _apply(self, state: RunState, command: cmd.Command, events: list[Event]) -> str:
+        """Decide one command; return why it was refused, empty if it was not."""
+        try:
+            decided = decide(state, command, self._world.clock.now())
+        except CommandRejectedError as refused:
+            return refused.message
+        for event in decided:
+            evolve(state, event)
+        events.extend(decided)
+        return ""
+
+    def _advance(self, state: RunState, events: list[Event]) -> bool:
+        before = len(events)
+        self._apply(state, cmd.Advance(), events)
+        return len(events) > before
+
+    async def _record(self, events: Sequence[Event], after: int, answers: Sequence[Answer]) -> None:
+        """Append until it is durable. Meanwhile nothing new starts: effects come after."""
+        while True:
+            try:
+                await self._journal.append(self._run, events, after=after, answers=answers)
+            except JournalUnavailableError as error:
+                log.warning("journal.unavailable", run=self._run, reason=error.message)
+                await asyncio.sleep(_JOURNAL_AGAIN)
+            else:
+                return
+
+    def _reconcile(self, state: RunState, tasks: asyncio.TaskGroup) -> None:
+        """Make the running tasks of changed steps equal to what is wanted for them."""
+        dirty, state.dirty = state.dirty, set()
+        for number in dirty:
+            want = effect_of(state, number)
+            have = self._running.get(number)
+            if have is not None and have[0] == want and not have[1].done():
+                continue
+            if have is not None:
+                have[1].cancel()
+                del self._running[number]
+            if want is not None:
+                work = perform(want, state, self._world, self.post)
+                self._running[number] = (want, tasks.create_task(work))
+
+    async def _wait(self, state: RunState) -> None:
+        """Sleep until something is reported or time makes something due."""
+        if self._inbox:
+            await asyncio.sleep(0)
+            return
+        loop = asyncio.get_running_loop()
+        due = next_due(state)
+        timer = None
+        if due is not None:
+            left = (due - self._world.clock.now()).total_seconds()
+            timer = loop.call_later(max(0.0, left), self._wake.set)
+        await self._wake.wait()
+        if timer is not None:
+            timer.cancel()
+
+    async def _poll_inbox(self) -> None:
+        while True:
+            try:
+                asked = await self._journal.inbox(self._run)
+            except JournalUnavailableError as error:
+                log.warning("inbox.unavailable", run=self._run, reason=error.message)
+                asked = ()
+            for entry in asked:
+                self._take(entry)
+            await asyncio.sleep(INBOX_EVERY)
+
+    def _take(self, entry: Asked) -> None:
+        if entry.id not in self._asked:
+            self._asked.add(entry.id)
+            self._inbox.append((entry.decision, entry.id))
+            self._wake.set()

@@ -1,0 +1,231 @@
+"""Orders to hypervisors: look first, order once, and find out what became of it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from drorch.engine.watch import EstateWatch
+from drorch.engine.world import World
+from drorch.errors import (
+    BusyError,
+    ConnectorError,
+    MachineNotFoundError,
+    OutcomeUnknownError,
+    RefusedError,
+    UnavailableError,
+)
+from drorch.model.plan import MachineRef
+from drorch.ports.connector import Order, OrderStatus, Outcome, Power, Sighting
+from drorch.run import commands as cmd
+from drorch.run.state import host_key
+from drorch.run.status import FailureKind, Scope
+
+FRESH = 1.0
+"""Seconds: how old a reading may be before a first order. The hypervisor itself refuses a second
+start, so a change within this time does no harm; after a doubt only a new reading counts."""
+_SUSPICION = 1.5
+_GONE_HINT = "look at the machine's console and its task log in the hypervisor"
+_TURNED_ON = frozenset({Power.STARTING, Power.RUNNING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """One effect about one machine, with what it needs to report."""
+
+    step: str
+    attempt: int
+    ref: MachineRef
+    watch: EstateWatch
+    world: World
+    since: datetime
+    handle: str = ""
+
+    @property
+    def connector(self) -> str:
+        return self.ref.connector
+
+
+async def power_on(errand: Errand) -> cmd.Report:
+    """Look, and order the machine on unless it is on already."""
+    try:
+        seen = await errand.watch.look(errand.ref, max_age=FRESH)
+        if seen.power in _TURNED_ON:
+            return _accepted(errand, already=True)
+        if (cure := _needs_person(seen)) is not None:
+            return _failed(errand, *cure, retryable=False)
+        held = await errand.world.holds.reason(errand.connector, seen.machine)
+        if held:
+            return _held(errand, held)
+        order = await errand.watch.connector.start(seen.machine)
+    except OutcomeUnknownError as error:
+        return cmd.ReportInDoubt(step=errand.step, attempt=errand.attempt, reason=error.message)
+    except ConnectorError as error:
+        return _not_accepted(errand, error)
+    return _accepted(errand, handle=order.handle, already=order.already)
+
+
+async def reconcile(errand: Errand) -> cmd.Report:
+    """An order may have been received: look, search for it, never repeat it."""
+    loop = asyncio.get_running_loop()
+    settled = loop.time() + errand.watch.connector.capabilities.settles
+    while True:
+        last_look = loop.time() >= settled
+        try:
+            if (report := await _find(errand)) is not None:
+                return report
+        except MachineNotFoundError as error:
+            return _not_accepted(errand, error)
+        except ConnectorError:
+            await errand.watch.next_reading()  # away: the doubt stays until it is back
+            continue
+        if last_look:
+            reason = "the order was not received: the machine is off and no task of ours is there"
+            return cmd.ReportVoid(step=errand.step, attempt=errand.attempt, reason=reason)
+        await asyncio.sleep(max(0.05, min(1.0, settled - loop.time())))
+
+
+async def _find(errand: Errand) -> cmd.Report | None:
+    seen = await errand.watch.look(errand.ref, max_age=0)
+    order = await errand.watch.connector.find_order(seen.machine, errand.since)
+    if order is not None:
+        return _accepted(errand, handle=order.handle)
+    if seen.power in _TURNED_ON:
+        return _accepted(errand, already=True)
+    return None
+
+
+async def power_off(errand: Errand) -> cmd.Report:
+    """Of a restart: off, and seen to be off."""
+    report = cmd.ReportStopped(step=errand.step, attempt=errand.attempt)
+    try:
+        seen = await errand.watch.look(errand.ref, max_age=FRESH)
+        if seen.power is Power.OFF:
+            return report
+        await errand.watch.connector.stop(seen.machine)
+    except OutcomeUnknownError:
+        pass  # a second stop does no harm, and looking tells
+    except ConnectorError as error:
+        return _not_accepted(errand, error)
+    while True:
+        await errand.watch.next_reading()
+        found = errand.watch.find(errand.ref)
+        if errand.watch.failure is None and found is not None and found.power is Power.OFF:
+            return report
+
+
+async def await_running(errand: Errand) -> cmd.Report:
+    """Wait until the machine is seen running, or its order is known to have failed.
+
+    The hypervisor is asked about the order only when the readings give a reason, and less and
+    less often: readings are shared, these calls are not.
+    """
+    loop = asyncio.get_running_loop()
+    suspicious_after = loop.time() + _SUSPICION
+    patience = _SUSPICION
+    while True:
+        found = errand.watch.find(errand.ref) if errand.watch.failure is None else None
+        if found is not None and found.power is Power.RUNNING:
+            return cmd.ReportRunning(step=errand.step, attempt=errand.attempt, host=found.host)
+        taken = errand.watch.taken_at or 0.0
+        if found is not None and found.power is not Power.STARTING and taken > suspicious_after:
+            if (report := await _ask(errand, found)) is not None:
+                return report
+            patience *= 2
+            suspicious_after = loop.time() + patience
+        await errand.watch.next_reading()
+
+
+async def _ask(errand: Errand, found: Sighting) -> cmd.Report | None:
+    try:
+        order = Order(handle=errand.handle)
+        outcome = await errand.watch.connector.outcome(order, found.machine)
+        if outcome.status is OrderStatus.ACTIVE:
+            return None
+        if outcome.status is OrderStatus.FAILED:
+            return _outcome_failed(errand, outcome)
+        again = await errand.watch.look(errand.ref, max_age=0)
+    except ConnectorError:
+        return None  # away: the watch says so, and the deadline waits for it
+    if again.power in _TURNED_ON:
+        return None
+    if found.power is Power.UNKNOWN:
+        return None
+    if (cure := _needs_person(again)) is not None:
+        return _failed(errand, *cure, retryable=False)
+    if outcome.status is OrderStatus.DONE:
+        detail = f"the order was carried out, but the machine is off again (now {again.power})"
+        return _failed(errand, detail, _GONE_HINT, kind=FailureKind.LOST)
+    detail = f"the order's outcome is not known and the machine is {again.power}"
+    return _failed(errand, detail, _GONE_HINT, kind=FailureKind.UNKNOWN)
+
+
+def _outcome_failed(errand: Errand, outcome: Outcome) -> cmd.Report:
+    hint = outcome.hint or _GONE_HINT
+    return _failed(errand, outcome.detail, hint, retryable=outcome.retryable)
+
+
+def _needs_person(seen: Sighting) -> tuple[str, str] | None:
+    """Return what only a person can cure, and what to do."""
+    if seen.problem:
+        return seen.problem, seen.hint
+    if seen.template:
+        told = f"{seen.name} ({seen.machine}) is a template and cannot be started"
+        return told, "name the machine that was made from it in the plan"
+    if seen.power in (Power.PAUSED, Power.CRASHED):
+        told = f"{seen.name} ({seen.machine}) is {seen.power}: its process is there, serving nobody"
+        return told, "resume or stop it in the hypervisor; drorch notices when it runs"
+    return None
+
+
+def _accepted(errand: Errand, *, handle: str = "", already: bool = False) -> cmd.ReportAccepted:
+    return cmd.ReportAccepted(
+        step=errand.step, attempt=errand.attempt, handle=handle, already=already
+    )
+
+
+def _failed(
+    errand: Errand,
+    detail: str,
+    hint: str,
+    *,
+    kind: FailureKind = FailureKind.REFUSED,
+    retryable: bool = True,
+) -> cmd.ReportFailure:
+    return cmd.ReportFailure(
+        step=errand.step,
+        attempt=errand.attempt,
+        kind=kind,
+        detail=detail,
+        hint=hint,
+        retryable=retryable,
+    )
+
+
+def _held(errand: Errand, reason: str) -> cmd.ReportUnavailable:
+    return cmd.ReportUnavailable(
+        step=errand.step,
+        attempt=errand.attempt,
+        scope=Scope.MACHINE,
+        key=errand.step,
+        reason=reason,
+        hint=f"release it with 'drorch release {errand.ref}' when it may boot",
+    )
+
+
+def _not_accepted(errand: Errand, error: ConnectorError) -> cmd.Report:
+    """Sort by what the caller can do: wait, try again, or call a person."""
+    if isinstance(error, RefusedError | BusyError):
+        again = isinstance(error, BusyError)
+        return _failed(errand, error.message, error.hint, retryable=again)
+    host = error.host if isinstance(error, UnavailableError) else None
+    key = host_key(errand.connector, host) if host else errand.connector
+    return cmd.ReportUnavailable(
+        step=errand.step,
+        attempt=errand.attempt,
+        scope=Scope.HOST if host else Scope.CONNECTOR,
+        key=key,
+        reason=error.message,
+        hint=error.hint,
+    )

@@ -1,0 +1,173 @@
+"""Watches every machine of a run: started, found, lost; estates and nodes that go dark."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from drorch.engine.watch import EstateWatch
+from drorch.engine.world import World
+from drorch.ports.connector import HostSighting, Sighting
+from drorch.run import commands as cmd
+from drorch.run.effects import Effect, EffectKind
+from drorch.run.events import Seen
+from drorch.run.state import RunState, host_key
+from drorch.run.status import Scope
+
+_HOLDS_EVERY = 1.0
+_ABOUT_TO_CHANGE = frozenset(
+    {
+        EffectKind.POWER_ON,
+        EffectKind.POWER_OFF,
+        EffectKind.RECONCILE,
+        EffectKind.AWAIT_RUNNING,
+    }
+)
+_HOST_HINT = (
+    "bring the node back, or let its cluster move the machine: drorch goes on by itself "
+    "when it turns up; drorch never moves a machine"
+)
+_QUORUM_HINT = "bring enough nodes of the cluster back for a quorum; drorch goes on by itself"
+
+
+class Sentry:
+    """Turns readings into reports: only what has changed since the run's own knowledge."""
+
+    def __init__(self, state: RunState, world: World, post: Callable[[cmd.Command], None]) -> None:
+        self._state = state
+        self._world = world
+        self._post = post
+        self._steps: dict[str, list[int]] = {}
+        self._by_machine: dict[tuple[str, str], int] = {}
+        self._sent: dict[int, Seen] = {}
+        self._reported: set[str] = set(state.surveyed)
+        self._told: dict[tuple[Scope, str], str] = {
+            key: obstacle.reason for key, obstacle in state.obstacles.items()
+        }
+        for number, step in enumerate(state.plan.steps):
+            if step.machine is not None:
+                self._steps.setdefault(step.machine.connector, []).append(number)
+        self._recall()
+
+    def _recall(self) -> None:
+        for numbers in self._steps.values():
+            for number in numbers:
+                own = self._state.steps[number]
+                if own.machine is not None:
+                    seen = Seen(power=own.power, host=own.host, machine=own.machine)
+                    self._sent[number] = seen
+
+    async def stand(self) -> None:
+        """Listen to the estates until cancelled."""
+        stops = []
+        for name in self._steps:
+            watch = self._world.estates[name]
+            stops.append(watch.listen(self._heard))
+            if watch.taken_at is not None:
+                self._heard(watch, None)
+        try:
+            while True:
+                await self._look_at_holds()
+                await asyncio.sleep(_HOLDS_EVERY)
+        finally:
+            for stop in stops:
+                stop()
+            for name in self._steps:
+                self._world.estates[name].hurry(self, on=False)
+
+    def attend(self, effects: Iterable[Effect]) -> None:
+        """Have estates read fast where a machine is about to run or to stop."""
+        starting = {
+            machine.connector
+            for effect in effects
+            if effect.kind in _ABOUT_TO_CHANGE
+            and (machine := self._state.step(effect.number).machine) is not None
+        }
+        for name in self._steps:
+            self._world.estates[name].hurry(self, on=name in starting)
+
+    def _heard(self, watch: EstateWatch, changed: Sequence[Sighting] | None) -> None:
+        if changed is not None:
+            self._report(watch.name, self._pushed(watch, changed))
+            return
+        self._obstacles(watch)
+        if watch.failure is None:
+            self._report(watch.name, self._differences(watch), first=True)
+
+    def _differences(self, watch: EstateWatch) -> dict[str, Seen]:
+        out: dict[str, Seen] = {}
+        for number in self._steps[watch.name]:
+            step = self._state.step(number)
+            sighting = watch.find(step.machine) if step.machine else None
+            if sighting is None:
+                continue
+            self._by_machine[watch.name, sighting.machine] = number
+            if (seen := self._news(number, sighting)) is not None:
+                out[step.id] = seen
+        return out
+
+    def _pushed(self, watch: EstateWatch, changed: Sequence[Sighting]) -> dict[str, Seen]:
+        out: dict[str, Seen] = {}
+        for sighting in changed:
+            number = self._by_machine.get((watch.name, sighting.machine))
+            if number is not None and (seen := self._news(number, sighting)) is not None:
+                out[self._state.step(number).id] = seen
+        return out
+
+    def _news(self, number: int, sighting: Sighting) -> Seen | None:
+        before = self._sent.get(number)
+        if before is not None and (before.power, before.host, before.machine) == (
+            sighting.power,
+            sighting.host,
+            sighting.machine,
+        ):
+            return None
+        seen = Seen(power=sighting.power, host=sighting.host, machine=sighting.machine)
+        self._sent[number] = seen
+        return seen
+
+    def _report(self, connector: str, machines: dict[str, Seen], *, first: bool = False) -> None:
+        if machines or (first and connector not in self._reported):
+            self._reported.add(connector)
+            self._post(cmd.ReportMachines(connector=connector, machines=machines))
+
+    def _obstacles(self, watch: EstateWatch) -> None:
+        if watch.failure is not None:
+            self._tell(Scope.CONNECTOR, watch.name, watch.failure.message, watch.failure.hint)
+            return
+        self._tell(Scope.CONNECTOR, watch.name, watch.quorum_lost, _QUORUM_HINT)
+        for host in watch.hosts.values():
+            self._tell(Scope.HOST, host_key(watch.name, host.name), _dark(host), _HOST_HINT)
+
+    def _tell(self, scope: Scope, key: str, reason: str, hint: str) -> None:
+        """Report an obstacle that is new, and one that is gone."""
+        if reason:
+            if self._told.get((scope, key)) != reason:
+                self._told[scope, key] = reason
+                self._post(cmd.ReportObstacle(scope=scope, key=key, reason=reason, hint=hint))
+            return
+        self._told.pop((scope, key), None)
+        if (scope, key) in self._state.obstacles and key not in self._unsurveyed():
+            self._post(cmd.ReportObstacleGone(scope=scope, key=key))
+
+    def _unsurveyed(self) -> set[str]:
+        """The first reading itself takes away the obstacle that a run begins with."""
+        return self._steps.keys() - self._state.surveyed
+
+    async def _look_at_holds(self) -> None:
+        """Notice that a person has released a machine."""
+        for scope, key in list(self._state.obstacles):
+            if scope is not Scope.MACHINE:
+                continue
+            number = self._state.index(key)
+            machine, ref = self._state.steps[number].machine, self._state.step(number).machine
+            if ref is None or machine is None:
+                continue
+            if not await self._world.holds.reason(ref.connector, machine):
+                self._post(cmd.ReportObstacleGone(scope=scope, key=key))
+
+
+def _dark(host: HostSighting) -> str:
+    if host.online:
+        return ""
+    return f"node {host.name} is dark" + (f": {host.reason}" if host.reason else "")

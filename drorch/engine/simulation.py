@@ -1,0 +1,160 @@
+"""A run in virtual time against estates that behave as the plan expects: nothing is contacted.
+
+The engine is the real one. Only its world is imagined: each machine runs after its ``expect``,
+and every check of a machine that runs holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from drorch.engine.executor import Executor
+from drorch.engine.virtual import VirtualClock, run_virtually
+from drorch.engine.watch import EstateWatch
+from drorch.engine.world import HoldGuard, World
+from drorch.journal.memory import MemoryJournal
+from drorch.model.plan import CheckSpec, MachineRef, Plan
+from drorch.ports.callout import CalloutResult
+from drorch.ports.check import CheckResult, Verdict
+from drorch.ports.connector import (
+    AgentAnswer,
+    Capabilities,
+    Estate,
+    Finding,
+    Order,
+    OrderStatus,
+    Outcome,
+    Power,
+    Sighting,
+    Survey,
+    Watcher,
+)
+from drorch.run.events import Event, RunRequested
+
+
+class ImaginedEstate:
+    """A connector whose machines are all off and boot in the time that the plan expects."""
+
+    capabilities = Capabilities(events=True, agent=True)
+
+    def __init__(self, name: str, boots: Mapping[str, float]) -> None:
+        self.name = name
+        self._boots = boots
+        self._power = dict.fromkeys(boots, Power.OFF)
+        self._watchers: list[Watcher] = []
+
+    async def open(self) -> None:
+        return None
+
+    async def close(self) -> None:
+        return None
+
+    async def identify(self) -> Estate:
+        return Estate(identity=f"imagined:{self.name}", product="simulation", version="1")
+
+    async def survey(self) -> Survey:
+        return Survey(machines={machine: self._sighting(machine) for machine in self._power})
+
+    async def look(self, machine: str) -> Sighting:
+        return self._sighting(machine)
+
+    async def start(self, machine: str) -> Order:
+        self._power[machine] = Power.STARTING
+        loop = asyncio.get_running_loop()
+        loop.call_later(self._boots[machine], self._set, machine, Power.RUNNING)
+        return Order()
+
+    async def stop(self, machine: str) -> Order:
+        self._set(machine, Power.OFF)
+        return Order()
+
+    async def outcome(self, order: Order, machine: str) -> Outcome:
+        del order, machine
+        return Outcome(status=OrderStatus.ACTIVE)
+
+    async def find_order(self, machine: str, since: datetime) -> Order | None:
+        del machine, since
+        return None
+
+    async def ping_agent(self, machine: str) -> AgentAnswer:
+        running = self._power[machine] is Power.RUNNING
+        return AgentAnswer(healthy=running, evidence="imagined")
+
+    async def examine(self, machines: Collection[str]) -> Sequence[Finding]:
+        del machines
+        return ()
+
+    def subscribe(self, watcher: Watcher) -> Callable[[], None]:
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    def _set(self, machine: str, power: Power) -> None:
+        self._power[machine] = power
+        for watcher in self._watchers:
+            watcher((self._sighting(machine),))
+
+    def _sighting(self, machine: str) -> Sighting:
+        return Sighting(machine=machine, name=machine, power=self._power[machine])
+
+
+class ImaginedProber:
+    """Every check holds: what it would verify runs already when it is asked."""
+
+    async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
+        del check, machine
+        return CheckResult(verdict=Verdict.HEALTHY, evidence="imagined")
+
+
+class ImaginedCallouts:
+    def knows(self, name: str) -> bool:
+        del name
+        return True
+
+    def repeatable(self, name: str) -> bool:
+        del name
+        return True
+
+    async def call(self, name: str, arguments: Mapping[str, str]) -> CalloutResult:
+        del name, arguments
+        return CalloutResult(ok=True, evidence="imagined")
+
+
+def simulate(request: RunRequested) -> tuple[Event, ...]:
+    """Return the whole journal of a simulated run, from *request* to its end.
+
+    Call it outside any running event loop, for instance in a thread.
+    """
+    return run_virtually(_simulate(request))
+
+
+async def _simulate(request: RunRequested) -> tuple[Event, ...]:
+    journal = MemoryJournal()
+    journal.create(request.run, (request,))
+    estates = {name: EstateWatch(estate) for name, estate in _estates(request.plan).items()}
+    world = World(
+        estates=estates,
+        prober=ImaginedProber(),
+        callouts=ImaginedCallouts(),
+        holds=HoldGuard(journal),
+        clock=VirtualClock(request.at),
+    )
+    watching = [asyncio.create_task(estate.run()) for estate in estates.values()]
+    executor = Executor(
+        request.run, journal=journal, world=world, driver="simulation", polls_inbox=False
+    )
+    await executor.drive()
+    for task in watching:
+        task.cancel()
+    await asyncio.gather(*watching, return_exceptions=True)
+    return tuple(journal.events[request.run])
+
+
+def _estates(plan: Plan) -> dict[str, ImaginedEstate]:
+    boots: dict[str, dict[str, float]] = {}
+    for step in plan.steps:
+        if step.machine is not None:
+            key = step.machine.id or step.machine.name or step.id
+            boots.setdefault(step.machine.connector, {})[key] = step.expect.total_seconds()
+    return {name: ImaginedEstate(name, machines) for name, machines in boots.items()}
