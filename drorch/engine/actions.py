@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import assert_never
 
 import structlog
@@ -40,7 +41,7 @@ async def _perform(
 ) -> cmd.Report:
     match effect.kind:
         case EffectKind.VERIFY:
-            return await _verify(effect, step, world, post)
+            return await _verify(effect, state, world, post)
         case EffectKind.CALL_OUT:
             return await _call_out(effect, step, world)
         case EffectKind.CALLOUT_DOUBT:
@@ -72,7 +73,9 @@ def _errand(effect: Effect, step: Step, state: RunState, world: World) -> Errand
     )
 
 
-async def _verify(effect: Effect, step: Step, world: World, post: Post) -> cmd.Report:
+async def _verify(effect: Effect, state: RunState, world: World, post: Post) -> cmd.Report:
+    step, known = state.step(effect.number), state.steps[effect.number].machine
+
     def told(check: CheckSpec, result: CheckResult) -> None:
         if not result.healthy:
             post(
@@ -85,7 +88,8 @@ async def _verify(effect: Effect, step: Step, world: World, post: Post) -> cmd.R
                 )
             )
 
-    verification = Verification(world.prober, step.machine, step.verify, told)
+    machine = replace(step.machine, id=known) if step.machine and known else step.machine
+    verification = Verification(world.prober, machine, step.verify, told)
     try:
         seen = await verification.hold()
     except BrokenCheckError as broken:

@@ -1,0 +1,158 @@
+"""The composition root: the only module that knows every other one and wires them together."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+from api.settings import Settings
+from connectors.callouts import ConfiguredCallouts
+from connectors.checks.prober import Checks
+from connectors.network import Network
+from connectors.registry import connect
+from drorch.engine.clock import SystemClock
+from drorch.engine.launch import Launcher, RunOrder
+from drorch.engine.preflight import Look, Preflight
+from drorch.engine.rehearsal import Rehearsal
+from drorch.engine.supervisor import Supervisor
+from drorch.engine.watch import EstateWatch
+from drorch.engine.world import HoldGuard, World
+from drorch.errors import ConfigurationError
+from drorch.journal.locks import FileLeases
+from drorch.journal.shelf import Shelf
+from drorch.journal.store import Store
+from drorch.model.plan import CheckSpec, MachineRef, Plan
+from drorch.ports.connector import Connector
+from drorch.ports.lease import Lease
+
+
+class Application:
+    """Everything one process needs; an async context manager.
+
+    Opening it needs no network: connectors are asked only when a run or a command does.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.store = Store(settings.database_file)
+        self.shelf = Shelf(self.store)
+        self.leases = FileLeases(settings.data_dir / "leases")
+        self.connectors: Mapping[str, Connector] = {
+            name: connect(name, table) for name, table in settings.connectors.items()
+        }
+        network = Network(settings.network.allow)
+        authorities = {name: entry.file for name, entry in settings.authorities.items()}
+        self.callouts = ConfiguredCallouts(
+            settings.callouts, network=network, secret=settings.secret, authorities=authorities
+        )
+        self.estates = {name: EstateWatch(c) for name, c in self.connectors.items()}
+        self.prober = Checks(
+            secret=settings.secret,
+            authorities=authorities,
+            network=network,
+            connectors=self.connectors,
+            callouts=self.callouts,
+            host_of=self._host_of,
+        )
+        self.preflight = Preflight(self.connectors, self.callouts, self._broken)
+        self.rehearsal = Rehearsal(self.preflight, self.prober)
+        self.launcher = Launcher(self.store, self.shelf, self.leases, self.clock)
+        self.supervisor = Supervisor(
+            store=self.store,
+            shelf=self.shelf,
+            leases=self.leases,
+            world=self.world,
+            rehearsal=self.rehearsal,
+            clock=self.clock,
+            driver=driver_name(),
+        )
+        self._holds = HoldGuard(self.store)
+        self._watching: dict[str, asyncio.Task[None]] = {}
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._stack.callback(self.store.close)
+        for connector in self.connectors.values():
+            await connector.open()
+            self._stack.push_async_callback(connector.close)
+        self._stack.push_async_callback(self._stop_watching)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def world(self, plan: Plan) -> World:
+        """Return the world for a run of *plan*; its estates are watched from now on."""
+        used = {step.machine.connector for step in plan.steps if step.machine is not None}
+        for name in used:
+            if name not in self.estates:
+                raise ConfigurationError(
+                    f"the plan uses the connector {name!r}, which is not configured",
+                    hint=f"add [connectors.{name}] to drorch.toml; the run stays open",
+                )
+            self._watch(name)
+        return World(
+            estates=self.estates,
+            prober=self.prober,
+            callouts=self.callouts,
+            holds=self._holds,
+            clock=self.clock,
+        )
+
+    async def launch(
+        self, order: RunOrder, look: Look | None = None, *, keep_lease: bool
+    ) -> tuple[str, Lease | None]:
+        """Create the run that *order* asks for. See `Launcher.create`."""
+        return await self.launcher.create(order, look, keep_lease=keep_lease)
+
+    def _watch(self, name: str) -> None:
+        task = self._watching.get(name)
+        if task is None or task.done():
+            self._watching[name] = asyncio.create_task(self.estates[name].run())
+
+    async def _stop_watching(self) -> None:
+        for task in self._watching.values():
+            task.cancel()
+        await asyncio.gather(*self._watching.values(), return_exceptions=True)
+
+    def _host_of(self, machine: MachineRef) -> str | None:
+        found = self.estates[machine.connector].find(machine)
+        return found.host if found else None
+
+    def _broken(self, check: CheckSpec) -> str:
+        """Tell which name of *check* the configuration does not define."""
+        secret = check.params.get("secret")
+        if isinstance(secret, str):
+            try:
+                self.settings.secret(secret)
+            except ConfigurationError as error:
+                return error.message
+        authority = check.params.get("ca")
+        if isinstance(authority, str) and authority not in self.settings.authorities:
+            return f"the authority {authority!r} is not configured ([authorities.{authority}])"
+        return ""
+
+
+def driver_name() -> str:
+    """Return who drives runs in this process: host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def whoami() -> str:
+    """Return the operating system's user, for the record of decisions given here."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

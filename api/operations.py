@@ -1,0 +1,112 @@
+"""What people can do, once for every face: load a plan, start a run, give a decision."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.bootstrap import Application
+from drorch.engine.launch import RunOrder
+from drorch.engine.preflight import Look
+from drorch.errors import CommandRejectedError, PlanNotFoundError
+from drorch.model.plan import Plan
+from drorch.ports.lease import Lease
+from drorch.run.commands import Decision
+from drorch.run.status import Mode
+from plans import load, select
+
+_ANSWER_EVERY = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPlan:
+    """A plan that was read and stored, and the revision that it is stored as."""
+
+    plan: Plan
+    revision: int
+    source: str
+    file: str
+
+
+async def store_plan(app: Application, source: bytes, *, file: str, by: str) -> ChosenPlan:
+    """Check *source* and store it as a revision. Raises `InvalidPlanError` with every problem."""
+    plan = load(source, file)
+    text = source.decode("utf-8")
+    revision, _ = await app.shelf.save_plan(plan.id, text, plan.digest, by)
+    return ChosenPlan(plan=plan, revision=revision, source=text, file=file)
+
+
+async def choose_plan(
+    app: Application, name: str, *, by: str, revision: int | None = None
+) -> ChosenPlan:
+    """Return the plan in the file *name*, or the stored plan of that id.
+
+    Raises `PlanNotFoundError` or `InvalidPlanError`.
+    """
+    path = Path(name)
+    if path.is_file() and revision is None:
+        return await store_plan(app, path.read_bytes(), file=name, by=by)
+    if path.suffix in (".yaml", ".yml") and not path.is_file():
+        raise PlanNotFoundError(f"there is no file {name}", hint="check the path")
+    stored = await app.shelf.plan(name, revision)
+    plan = load(stored.source, f"{name} revision {stored.revision}")
+    return ChosenPlan(plan=plan, revision=stored.revision, source=stored.source, file=stored.plan)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A run that somebody wants; ``only`` names steps, groups or services."""
+
+    chosen: ChosenPlan
+    mode: Mode
+    by: str
+    reason: str = ""
+    only: Sequence[str] = ()
+
+    @property
+    def plan(self) -> Plan:
+        return select(self.chosen.plan, self.only) if self.only else self.chosen.plan
+
+
+async def start_run(
+    app: Application, wish: Wish, look: Look | None = None, *, keep_lease: bool
+) -> tuple[str, Lease | None]:
+    """Create the run; a live one is looked at first unless *look* was taken just now.
+
+    Raises what refuses it: `MachineClaimedError`, `ConfigurationError`, `ConnectorError`.
+    """
+    plan = wish.plan
+    if wish.mode is Mode.LIVE and look is None:
+        look = await app.preflight.look(plan)
+    order = RunOrder(
+        plan=plan,
+        mode=wish.mode,
+        by=wish.by,
+        reason=wish.reason,
+        revision=wish.chosen.revision,
+        only=tuple(wish.only),
+    )
+    return await app.launch(order, look, keep_lease=keep_lease)
+
+
+async def give_decision(app: Application, run: str, decision: Decision, *, patience: float) -> bool:
+    """Put a decision into the run's inbox and wait for its owner's answer.
+
+    Return False when nobody has taken it within *patience* seconds: it stays in the inbox and
+    takes effect as soon as a process drives the run. Raises `CommandRejectedError` with the
+    reason, and `RunNotFoundError`.
+    """
+    await app.store.read(run, after=0)
+    entry = await app.store.submit(run, decision)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    while loop.time() < until:
+        answer = await app.store.answer(entry)
+        if answer is not None:
+            if answer.refused:
+                raise CommandRejectedError(answer.refused)
+            return True
+        await asyncio.sleep(_ANSWER_EVERY)
+    return False

@@ -1,0 +1,163 @@
+"""The configuration: ``drorch.toml``, overridden by environment variables, checked on reading."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from connectors.network import DEFAULT_ALLOW
+from connectors.secrets import SecretRef
+from drorch.errors import ConfigurationError
+from plans.units import parse_duration
+
+PREFIX = "DRORCH_"
+_NOT_SETTINGS = frozenset({"CONFIG", "SERVER", "TOKEN", "REQUIRE_LAB", "LAB_CACHE"})
+
+
+def default_data_dir() -> Path:
+    """Return where data lives unless the configuration says otherwise."""
+    return Path.home() / ".local" / "share" / "drorch"
+
+
+def _duration(value: object) -> object:
+    """Read ``15s``; leave all else to pydantic (a number is seconds)."""
+    duration = parse_duration(value) if isinstance(value, str) else None
+    return duration.total_seconds() if duration is not None else value
+
+
+Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerSettings(_Table):
+    """``[server]``. ``lease`` is for installations with several orchestrators."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8140, ge=0, le=65535)
+    lease: Seconds = 15.0
+    timezone: str = "Europe/Rome"
+
+
+class DatabaseSettings(_Table):
+    """``[database]``."""
+
+    url: str = Field(default="sqlite", pattern="^sqlite$")
+
+
+class NetworkSettings(_Table):
+    """``[network]``: what checks, callouts and web hooks may reach."""
+
+    allow: tuple[str, ...] = DEFAULT_ALLOW
+
+
+class AuthoritySettings(_Table):
+    """``[authorities.NAME]``: a certificate authority that checks name as ``ca``."""
+
+    file: Path
+
+
+class Settings(_Table):
+    """All of the configuration; unknown keys are refused."""
+
+    data_dir: Path = Field(default_factory=default_data_dir)
+    server: ServerSettings = ServerSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    connectors: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    secrets: Mapping[str, SecretRef] = Field(default_factory=dict)
+    authorities: Mapping[str, AuthoritySettings] = Field(default_factory=dict)
+    network: NetworkSettings = NetworkSettings()
+    callouts: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    source: Path | None = Field(default=None, exclude=True)
+
+    @property
+    def database_file(self) -> Path:
+        return self.data_dir / "drorch.db"
+
+    def secret(self, name: str) -> str:
+        """Return the secret that plans call *name*. Raises `ConfigurationError`."""
+        if name not in self.secrets:
+            raise ConfigurationError(
+                f"the secret {name!r} is not configured",
+                hint=f'add to [secrets]: {name} = {{ file = "..." }} or {{ env = "..." }}',
+            )
+        return self.secrets[name].read()
+
+
+def candidates() -> tuple[Path, ...]:
+    """Return where a configuration is looked for when none is named."""
+    return (
+        Path("drorch.toml"),
+        Path.home() / ".config" / "drorch" / "drorch.toml",
+        Path("/etc/drorch/drorch.toml"),
+    )
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings from *path*, ``DRORCH_CONFIG`` or the first candidate that exists.
+
+    No file at all is allowed: then there are no connectors. Raises `ConfigurationError`.
+    """
+    environ = os.environ if environ is None else environ
+    source = _source(path, environ)
+    table = _read(source) if source is not None else {}
+    _overlay(table, environ)
+    try:
+        return Settings(**table, source=source)
+    except ValidationError as error:
+        where = source or "the environment"
+        raise ConfigurationError(f"{where}: {_told(error)}", hint=_hint(error)) from error
+
+
+def _source(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = path or (Path(environ["DRORCH_CONFIG"]) if environ.get("DRORCH_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigurationError(
+                f"there is no configuration file {named}",
+                hint="name another one by --config or DRORCH_CONFIG",
+            )
+        return named
+    return next((candidate for candidate in candidates() if candidate.is_file()), None)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path}: {error}", hint="the file is TOML: values in quotes, tables in [brackets]"
+        ) from error
+
+
+def _overlay(table: dict[str, Any], environ: Mapping[str, str]) -> None:
+    """Put ``DRORCH_SERVER__PORT=8141`` over ``[server] port``."""
+    for name, value in sorted(environ.items()):
+        key = name.removeprefix(PREFIX)
+        if name.startswith(PREFIX) and key not in _NOT_SETTINGS:
+            *tables, last = key.lower().split("__")
+            target = table
+            for part in tables:
+                target = target.setdefault(part, {})
+            target[last] = value
+
+
+def _told(error: ValidationError) -> str:
+    parts = []
+    for problem in error.errors(include_url=False, include_input=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "configuration"
+        parts.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(parts)
+
+
+def _hint(error: ValidationError) -> str:
+    unknown = [p for p in error.errors(include_input=False) if p["type"] == "extra_forbidden"]
+    return "a key that drorch does not know: is it misspelt?" if unknown else ""

@@ -1,0 +1,116 @@
+"""How a run comes into being: looked at first, claimed and recorded in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from drorch.engine.preflight import Look
+from drorch.errors import ConfigurationError
+from drorch.journal.shelf import Shelf
+from drorch.journal.store import Store
+from drorch.model.plan import Plan
+from drorch.ports.clock import Clock
+from drorch.ports.connector import Finding
+from drorch.ports.lease import Lease, Leases
+from drorch.run import events as ev
+from drorch.run.status import Mode
+
+REFUSING = frozenset({"callout-unknown", "agent-unsupported", "machine-ambiguous"})
+"""Findings that a live run cannot go around: the plan asks for what cannot be done at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """What somebody wants to be run. ``revision`` is that of the stored plan."""
+
+    plan: Plan
+    mode: Mode
+    by: str
+    reason: str = ""
+    revision: int | None = None
+    only: tuple[str, ...] = ()
+
+
+class Launcher:
+    """Creates runs in the store."""
+
+    def __init__(self, store: Store, shelf: Shelf, leases: Leases, clock: Clock) -> None:
+        self._store = store
+        self._shelf = shelf
+        self._leases = leases
+        self._clock = clock
+
+    async def create(
+        self, order: RunOrder, look: Look | None = None, *, keep_lease: bool
+    ) -> tuple[str, Lease | None]:
+        """Record the run and, if it is live, claim its machines; return its id.
+
+        With *keep_lease* this process owns the run before anybody else can see it. Raises
+        `MachineClaimedError`, or `ConfigurationError` when *look* has found what refuses it.
+        """
+        claims: Sequence[tuple[str, str]] = ()
+        findings: tuple[Finding, ...] = ()
+        if order.mode is Mode.LIVE:
+            if look is None:
+                raise ValueError("a live run is looked at before it is created")
+            _refuse(look)
+            claims = await self._claims(order.plan, look)
+            findings = tuple(look.findings)
+        taken: dict[str, Lease | None] = {}
+
+        def build(run: str) -> Sequence[ev.Event]:
+            if keep_lease and run not in taken:
+                taken[run] = self._leases.acquire(run)
+            return self._first_events(run, order, findings)
+
+        run = await self._store.create_run(order.plan.id, order.mode, build, claims)
+        for other, lease in taken.items():
+            if other != run and lease is not None:
+                lease.release()
+        return run, taken.get(run)
+
+    def _first_events(
+        self, run: str, order: RunOrder, findings: tuple[Finding, ...]
+    ) -> Sequence[ev.Event]:
+        now = self._clock.now()
+        requested = ev.RunRequested(
+            at=now,
+            run=run,
+            plan=order.plan,
+            mode=order.mode,
+            by=order.by,
+            reason=order.reason,
+            revision=order.revision,
+            only=order.only,
+        )
+        if not findings:
+            return (requested,)
+        return (requested, ev.FindingsReported(at=now, findings=findings))
+
+    async def _claims(self, plan: Plan, look: Look) -> list[tuple[str, str]]:
+        """Claim machines by the identity of their estate: connectors may share one.
+
+        An estate that is away now is claimed by who answered there last.
+        """
+        claims: list[tuple[str, str]] = []
+        identities = dict(look.estates)
+        for name, identity in look.estates.items():
+            await self._shelf.remember_estate(name, identity)
+        for step in plan.steps:
+            if (ref := step.machine) is None:
+                continue
+            if ref.connector not in identities:
+                known = await self._shelf.known_estate(ref.connector)
+                identities[ref.connector] = known or f"connector:{ref.connector}"
+            seen = look.machines.get(step.id)
+            machine = seen.machine if seen else ref.id or f"name:{ref.name}"
+            claims.append((identities[ref.connector], machine))
+        return sorted(set(claims))
+
+
+def _refuse(look: Look) -> None:
+    refusing = [f for f in look.findings if f.code in REFUSING]
+    if refusing:
+        told = "; ".join(f"{f.step}: {f.message}" for f in refusing)
+        raise ConfigurationError(f"the run cannot be started: {told}", hint=refusing[0].hint)
