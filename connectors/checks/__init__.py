@@ -1,0 +1,1 @@
+"""Health checks: an answer with evidence, in one small module for each kind."""

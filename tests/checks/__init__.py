@@ -1,0 +1,1 @@
+"""Tests of health checks, call-outs and the network guard."""
