@@ -1,0 +1,1 @@
+"""Suites against real hypervisors and servers on this machine."""

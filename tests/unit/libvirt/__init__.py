@@ -1,0 +1,1 @@
+"""The libvirt connector's parts that need no libvirt."""
