@@ -1,0 +1,1 @@
+"""The plan language, version 1: its keys, as document classes."""
