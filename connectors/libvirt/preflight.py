@@ -83,12 +83,12 @@ def _state_of(seen: Sighting, facts: _Facts) -> Iterator[Finding]:
         yield _finding(Severity.ERROR, "machine-problem", seen, f"is {seen.problem}", seen.hint)
     if seen.lock is not None:
         yield _finding(
-            Severity.WARNING, "machine-locked", seen, f"is locked: {seen.lock}", "wait for its end"
+            Severity.WARNING, "locked", seen, f"is locked: {seen.lock}", "wait for its end"
         )
     if seen.autostart is not None:
         yield _finding(
             Severity.INFO,
-            "starts-by-itself",
+            "autostart",
             seen,
             "may be started by libvirt itself when its host boots, in no particular order",
             f"let the plan decide alone: virsh autostart --disable {seen.name}",

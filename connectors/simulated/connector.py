@@ -43,7 +43,7 @@ class SimulatedConnector:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(events=False, agent=True, restart=True, survey_every=0.5)
+        return Capabilities(events=False, agent=True, restart=True, survey_every=0.55)
 
     async def open(self) -> None:
         self._connected()

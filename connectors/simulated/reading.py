@@ -107,7 +107,7 @@ def examined(survey: Survey, machines: Collection[str]) -> Iterator[Finding]:
         if free is not None and memory > free:
             yield Finding(
                 severity=Severity.ERROR,
-                code="memory-insufficient",
+                code="memory-short",
                 message=f"host {host} has {readable(free)} free, and the machines of the plan"
                 f" that are off there need {readable(memory)}",
                 hint=f"stop other machines on {host}, or give it more memory in the fleet file",

@@ -77,16 +77,14 @@ async def _verify(effect: Effect, state: RunState, world: World, post: Post) -> 
     step, known = state.step(effect.number), state.steps[effect.number].machine
 
     def told(check: CheckSpec, result: CheckResult) -> None:
-        if not result.healthy:
-            post(
-                cmd.ReportCheck(
-                    step=step.id,
-                    attempt=effect.attempt,
-                    check=check.name,
-                    healthy=False,
-                    evidence=result.evidence,
-                )
-            )
+        report = cmd.ReportCheck(
+            step=step.id,
+            attempt=effect.attempt,
+            check=check.name,
+            healthy=result.healthy,
+            evidence=result.evidence,
+        )
+        post(report)
 
     machine = replace(step.machine, id=known) if step.machine and known else step.machine
     verification = Verification(world.prober, machine, step.verify, told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -12,7 +13,8 @@ import structlog
 from drorch.engine.actions import perform
 from drorch.engine.sentry import Sentry
 from drorch.engine.world import World
-from drorch.errors import CommandRejectedError, JournalUnavailableError
+from drorch.errors import CommandRejectedError, JournalError, JournalUnavailableError
+from drorch.model.collector import collector_paused
 from drorch.ports.journal import Answer, Asked, Journal, Recorded
 from drorch.run import commands as cmd
 from drorch.run.decide import decide
@@ -26,6 +28,8 @@ log = structlog.get_logger()
 INBOX_EVERY = 0.25
 """Seconds between looks into the inbox, as another process has no way to wake this one."""
 _JOURNAL_AGAIN = 1.0
+_LONG = 5000
+"""Events: what fewer of them build is not worth hiding from the garbage collector."""
 
 Observer: TypeAlias = Callable[[RunState, Sequence[Event]], None]
 """Told after events are durable; must be quick."""
@@ -61,12 +65,30 @@ class Executor:
         Raises `JournalConflictError` when another owner has appended: then nothing more may be
         done here. Cancelling leaves the run open for the next owner.
         """
-        if recorded is None:
-            recorded = await self._journal.read(self._run)
-        state = fold(record.event for record in recorded)
+        state = await self._resume(recorded)
         if state.is_over:
             return state
         self.post(self._first_command(state))
+        try:
+            await self._drive(state)
+        except ExceptionGroup as group:  # what a task group raises, whoever raised it inside
+            lost, _ = group.split(JournalError)
+            if lost is None:
+                raise
+            raise lost.exceptions[0] from None
+        return state
+
+    async def _resume(self, recorded: Sequence[Recorded] | None) -> RunState:
+        """Fold the journal; a long one keeps the garbage collector from what it has built."""
+        with collector_paused():
+            if recorded is None:
+                recorded = await self._journal.read(self._run)
+            state = fold(record.event for record in recorded)
+            if len(recorded) > _LONG:
+                gc.freeze()
+        return state
+
+    async def _drive(self, state: RunState) -> None:
         sentry = Sentry(state, self._world, self.post)
         async with asyncio.TaskGroup() as tasks:
             helpers = [tasks.create_task(sentry.stand())]
@@ -75,7 +97,6 @@ class Executor:
             await self._loop(state, tasks, sentry)
             for task in (*helpers, *(task for _, task in self._running.values())):
                 task.cancel()
-        return state
 
     def post(self, command: cmd.Command) -> None:
         """Take a report from inside the process."""

@@ -207,7 +207,7 @@ def _machine_findings(seen: Sighting) -> Iterator[Finding]:
     if seen.problem:
         yield Finding(
             severity=Severity.ERROR,
-            code="needs-person",
+            code="machine-problem",
             machine=seen.machine,
             message=f"{called}: {seen.problem}",
             hint=seen.hint,
@@ -223,7 +223,7 @@ def _machine_findings(seen: Sighting) -> Iterator[Finding]:
     if seen.autostart:
         yield Finding(
             severity=Severity.WARNING,
-            code="starts-by-itself",
+            code="autostart",
             machine=seen.machine,
             message=f"the hypervisor may start {called} by itself ({seen.autostart})",
             hint="it would start before what it needs; drorch then verifies it all the same",
@@ -242,7 +242,7 @@ def _estate_findings(name: str, survey: Survey) -> Iterator[Finding]:
         if not host.online:
             yield Finding(
                 severity=Severity.WARNING,
-                code="host-dark",
+                code="host-offline",
                 message=f"node {host.name} of {name} is dark: {host.reason or 'no answer'}",
                 hint="its machines wait until it is back or they turn up elsewhere",
             )

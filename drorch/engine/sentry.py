@@ -90,9 +90,10 @@ class Sentry:
         if changed is not None:
             self._report(watch.name, self._pushed(watch, changed))
             return
-        self._obstacles(watch)
         if watch.failure is None:
+            # First: this reading takes away the obstacle that a run begins with, and no other.
             self._report(watch.name, self._differences(watch), first=True)
+        self._obstacles(watch)
 
     def _differences(self, watch: EstateWatch) -> dict[str, Seen]:
         out: dict[str, Seen] = {}

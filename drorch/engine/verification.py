@@ -14,6 +14,9 @@ FASTEST = 0.25
 _SHARE = 0.05
 """Later the pause is this share of the time waited so far, so that lateness stays small."""
 
+_QUIET = 2.0
+"""Seconds before a changed sentence about the same failure is told; doubles each time."""
+
 Told = Callable[[CheckSpec, CheckResult], None]
 
 
@@ -39,6 +42,8 @@ class Verification:
         self._checks = checks
         self._told = told
         self._last: dict[int, CheckResult] = {}
+        self._said: dict[int, tuple[CheckResult, float]] = {}
+        self._said_often: dict[int, int] = {}
         self._holding: set[int] = set()
         self._all_hold = asyncio.Event()
         self._began = asyncio.get_running_loop().time()
@@ -46,20 +51,26 @@ class Verification:
     async def hold(self) -> dict[str, CheckSeen]:
         """Return the evidence once all checks hold; raises `BrokenCheckError`."""
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    group.create_task(self._watch(place, check))
-                    for place, check in enumerate(self._checks)
-                ]
-                await self._all_hold.wait()
-                for task in tasks:
-                    task.cancel()
-        except* BrokenCheckError as broken:
+            await self._watch_all()
+        except ExceptionGroup as group:  # raising inside `except*` would wrap it once more
+            broken, _ = group.split(BrokenCheckError)
+            if broken is None:
+                raise
             raise broken.exceptions[0] from None
         return {
             check.name: CheckSeen(healthy=True, evidence=self._last[place].evidence)
             for place, check in enumerate(self._checks)
         }
+
+    async def _watch_all(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._watch(place, check))
+                for place, check in enumerate(self._checks)
+            ]
+            await self._all_hold.wait()
+            for task in tasks:
+                task.cancel()
 
     async def _watch(self, place: int, check: CheckSpec) -> None:
         since: float | None = None
@@ -75,10 +86,27 @@ class Verification:
             await asyncio.sleep(self._pause(place, check, since, now))
 
     def _note(self, place: int, check: CheckSpec, result: CheckResult) -> None:
-        before = self._last.get(place)
         self._last[place] = result
-        if before is None or before.verdict is not result.verdict:
-            self._told(check, result)
+        if not result.healthy and self._is_news(place, result):
+            self._tell(place, check, result)
+
+    def _is_news(self, place: int, result: CheckResult) -> bool:
+        """A failure of another kind is; one that only reads differently, ever more rarely."""
+        if place not in self._said:
+            return True
+        said, at = self._said[place]
+        quiet = asyncio.get_running_loop().time() - at < self._quiet(place)
+        return said.verdict is not result.verdict or (
+            said.evidence != result.evidence and not quiet
+        )
+
+    def _quiet(self, place: int) -> float:
+        return _QUIET * float(2 ** min(self._said_often[place] - 1, 10))
+
+    def _tell(self, place: int, check: CheckSpec, result: CheckResult) -> None:
+        self._said[place] = (result, asyncio.get_running_loop().time())
+        self._said_often[place] = self._said_often.get(place, 0) + 1
+        self._told(check, result)
 
     def _hold_or_not(
         self,
@@ -94,11 +122,18 @@ class Verification:
             since is not None and now - since >= check.stable.total_seconds()
         )
         if result.healthy and confirmed and long_enough:
-            self._holding.add(place)
+            self._begins_to_hold(place, check, result)
         elif not result.healthy:
             self._holding.discard(place)
         if len(self._holding) == len(self._checks):
             self._all_hold.set()
+
+    def _begins_to_hold(self, place: int, check: CheckSpec, result: CheckResult) -> None:
+        """Tell of it while others do not hold yet; the last one is told by the step's end."""
+        fresh = place not in self._holding
+        self._holding.add(place)
+        if fresh and len(self._holding) < len(self._checks):
+            self._tell(place, check, result)
 
     def _pause(self, place: int, check: CheckSpec, since: float | None, now: float) -> float:
         interval = check.interval.total_seconds()

@@ -51,6 +51,7 @@ class EstateWatch:
         self._busy: set[object] = set()
         self._demanded = asyncio.Event()
         self._away = _AWAY_FIRST
+        self._pushed_meanwhile: dict[str, Sighting] = {}
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -125,6 +126,7 @@ class EstateWatch:
         )
 
     async def _read(self, began: float) -> None:
+        self._pushed_meanwhile.clear()
         try:
             async with asyncio.timeout(_DEADLINE):
                 survey = await self.connector.survey()
@@ -136,7 +138,8 @@ class EstateWatch:
             self._succeeded(survey, began)
 
     def _succeeded(self, survey: Survey, began: float) -> None:
-        self.machines = dict(survey.machines)
+        # A change that was pushed while the reading was under way is newer than what it read.
+        self.machines = {**survey.machines, **self._pushed_meanwhile}
         self.hosts = dict(survey.hosts)
         self.quorum_lost = "" if survey.quorate else (survey.reason or "no quorum")
         self.failure, self._names, self.taken_at = None, None, began
@@ -152,7 +155,9 @@ class EstateWatch:
     def _pushed(self, sightings: Sequence[Sighting]) -> None:
         if self.taken_at is None:
             return
-        self.machines.update((sighting.machine, sighting) for sighting in sightings)
+        changed = {sighting.machine: sighting for sighting in sightings}
+        self.machines.update(changed)
+        self._pushed_meanwhile.update(changed)
         self._publish(sightings)
 
     def _publish(self, changed: Sequence[Sighting] | None) -> None:
@@ -182,6 +187,8 @@ class EstateWatch:
             self._demanded.clear()
 
     def _interval(self, shortest: float) -> float:
+        if self.failure is not None:
+            return shortest  # this long ago already: somebody waits for its return
         events = self.connector.capabilities.events
         idle = IDLE_EVERY_WITH_EVENTS if events else IDLE_EVERY
         if self._busy:

@@ -6,11 +6,18 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from drorch.engine.watch import EstateWatch
+from drorch.errors import JournalUnavailableError
 from drorch.ports.callout import Callouts
 from drorch.ports.check import Prober
 from drorch.ports.clock import Clock
 from drorch.ports.journal import Journal
+
+log = structlog.get_logger()
+
+_AGAIN = 1.0
 
 
 class HoldGuard:
@@ -38,6 +45,10 @@ class HoldGuard:
                 asking, self._asking = self._asking, []
                 try:
                     held = await self._journal.held([key for key, _ in asking])
+                except JournalUnavailableError as error:
+                    log.warning("holds.unavailable", reason=error.message)
+                    await asyncio.sleep(_AGAIN)  # what is not known may forbid the order
+                    self._asking += [ask for ask in asking if not ask[1].done()]
                 except Exception as error:  # noqa: BLE001 (told to everyone who asked)
                     _tell(asking, error)
                 else:

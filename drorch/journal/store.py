@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from drorch.errors import MachineClaimedError, RunNotFoundError
 from drorch.journal import codec
 from drorch.journal.database import open_database
 from drorch.journal.tables import ClaimRow, EventRow, HoldRow, InboxRow, RunRow
-from drorch.journal.writer import Writer
+from drorch.journal.writer import Writer, translate
+from drorch.model.collector import collector_paused
 from drorch.ports.journal import Answer, Asked, Recorded
 from drorch.run import commands as cmd
 from drorch.run import events as ev
@@ -51,11 +53,17 @@ class Store:
         self.engine.dispose()
 
     async def reading(self, work: Callable[[Connection], T]) -> T:
-        """Return what *work* reads, in one consistent view and outside the event loop."""
+        """Return what *work* reads, in one consistent view and outside the event loop.
+
+        Raises `JournalUnavailableError` when the database cannot be read now.
+        """
 
         def read() -> T:
-            with self._reader.connect() as connection:
-                return work(connection)
+            try:
+                with self._reader.connect() as connection:
+                    return work(connection)
+            except (SQLAlchemyError, OSError) as error:
+                raise translate(error, doing="read") from error
 
         return await asyncio.to_thread(read)
 
@@ -115,8 +123,9 @@ class Store:
             raise RunNotFoundError(
                 f"there is no run {run!r} here", hint="'drorch runs' lists the runs of this store"
             )
-        decoded = [(row.seq, codec.decode(row.type, row.data, row.version)) for row in rows]
-        return [Recorded(seq=seq, at=event.at, event=event) for seq, event in decoded]
+        with collector_paused():
+            decoded = [(seq, codec.decode(kind, data, v)) for seq, kind, v, data in rows]
+            return [Recorded(seq=seq, at=event.at, event=event) for seq, event in decoded]
 
     async def inbox(self, run: str) -> Sequence[Asked]:
         query = (

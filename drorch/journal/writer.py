@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from typing_extensions import override
 
-from drorch.errors import DrorchError, JournalConflictError, JournalUnavailableError
+from drorch.errors import JournalConflictError, JournalUnavailableError
 
 Work = Callable[[Connection], Any]
 
@@ -81,29 +81,26 @@ class Writer(threading.Thread):
         try:
             with self._engine.begin() as connection:
                 results = [job.work(connection) for job in jobs]
-        except (SQLAlchemyError, DrorchError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 (a thread's task boundary)
             if len(jobs) == 1:
-                _tell(jobs[0], error=_translate(error))
+                _tell(jobs[0], error=translate(error))
                 return
             for job in jobs:  # find the one that spoils the group
                 self._commit([job])
-            return
-        except Exception as error:  # noqa: BLE001 (a thread's task boundary)
-            for job in jobs:
-                _tell(job, error=error)
             return
         for job, result in zip(jobs, results, strict=True):
             _tell(job, result=result)
 
 
-def _translate(error: Exception) -> Exception:
-    if isinstance(error, DrorchError):
-        return error
+def translate(error: Exception, *, doing: str = "written") -> Exception:
+    """Return our error for what the database said; a defect of ours stays what it is."""
     if isinstance(error, IntegrityError):
         return JournalConflictError("somebody else has written at this place of the journal")
+    if not isinstance(error, SQLAlchemyError | OSError):
+        return error
     reason = str(getattr(error, "orig", error))
     return JournalUnavailableError(
-        f"the journal cannot be written: {reason}",
+        f"the journal cannot be {doing}: {reason}",
         hint="look at the disk of data_dir: is it full, read-only or locked? "
         "Nothing new is started meanwhile; drorch goes on by itself",
     )

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from drorch.errors import PlanError
 from drorch.model.plan import Plan, Step, Wait, When
-
-DEFAULT_TIER = 9
-"""The tier of a step that no service needs: it goes last where a choice has to be made."""
 
 
 def expected(step: Step) -> float:
@@ -24,8 +21,7 @@ def expected(step: Step) -> float:
     return duration.total_seconds()
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """*node* needs the other end of the edge to have come as far as *when*."""
 
     node: int
@@ -70,13 +66,15 @@ class Graph:
         return out
 
     def _topological(self) -> list[int]:
-        degree = [len(self.needs[n]) + len(self.members[n]) for n in range(self.size)]
+        degree = [len(n) + len(m) for n, m in zip(self.needs, self.members, strict=True)]
         ready = deque(n for n in range(self.size) if degree[n] == 0)
         order: list[int] = []
         while ready:
             node = ready.popleft()
             order.append(node)
-            for after in self._successors(node):
+            edges = self.dependants[node]
+            grouped = node < len(self.group_of) and self.group_of[node] is not None
+            for after in self._successors(node) if edges or grouped else ():
                 degree[after] -= 1
                 if degree[after] == 0:
                     ready.append(after)
@@ -88,30 +86,32 @@ class Graph:
         """Longest expected time from the start of each node to the end of the plan, in seconds."""
         chain = [0.0] * self.size
         for node in reversed(self.order):
-            own = 0.0 if self.is_group(node) else expected(self.steps[node])
-            after = own + max((chain[n] for n in self._after_healthy(node)), default=0.0)
-            beside = max(
-                (chain[e.node] for e in self.dependants[node] if e.when is When.STARTED),
-                default=0.0,
-            )
-            chain[node] = max(after, beside)
+            after, beside, own = 0.0, 0.0, 0.0
+            if node < len(self.steps):
+                own = expected(self.steps[node])
+                group = self.group_of[node]
+                after = 0.0 if group is None else chain[group]
+            for dependant, when in self.dependants[node]:
+                if when is When.STARTED:
+                    beside = max(beside, chain[dependant])
+                else:
+                    after = max(after, chain[dependant])
+            chain[node] = max(own + after, beside)
         return chain
 
-    def _after_healthy(self, node: int) -> list[int]:
-        out = [e.node for e in self.dependants[node] if e.when is not When.STARTED]
-        if not self.is_group(node) and (group := self.group_of[node]) is not None:
-            out.append(group)
-        return out
-
     def _tiers(self, plan: Plan) -> list[int]:
-        tier = [DEFAULT_TIER] * self.size
+        # What no service needs goes with the last tier, where its chain may still bring it forward.
+        last = max((service.tier for service in plan.services), default=1)
+        tier = [last] * self.size
         for service in plan.services:
             for step in service.steps:
                 node = self.index[step]
                 tier[node] = min(tier[node], service.tier)
         for node in reversed(self.order):
-            for before in self.predecessors(node):
-                tier[before] = min(tier[before], tier[node])
+            own = tier[node]
+            if own < last:
+                for before in self.predecessors(node):
+                    tier[before] = min(tier[before], own)
         return tier
 
     def predecessors(self, node: int) -> list[int]:

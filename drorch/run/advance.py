@@ -19,7 +19,7 @@ from drorch.run.rules import (
 from drorch.run.schedule import ready_now
 from drorch.run.state import RunState, is_question
 from drorch.run.status import Ask, FailureKind, Mode, OrderKind, StepStatus
-from drorch.run.words import CHECK_HINT, START_HINT, not_running, not_verified
+from drorch.run.words import CHECK_HINT, HANG_HINT, START_HINT, not_running, not_verified
 
 _TOLD_AGAIN = timedelta(minutes=15)
 
@@ -33,11 +33,15 @@ def advance(state: RunState, now: datetime) -> Events:
     if state.aborting or state.stopping:
         if leaving := _cancel(state, now):
             return leaving
-    elif not state.paused and (begun := tuple(_begin(state, now))):
+    elif _may_begin(state) and (begun := tuple(_begin(state, now))):
         return begun
     if state.unfinished == 0 and state.in_flight == 0:
         return (ev.RunEnded(at=now, status=ending(state)),)
     return ()
+
+
+def _may_begin(state: RunState) -> bool:
+    return not state.paused and state.mode is not Mode.DRY_RUN
 
 
 def _due(state: RunState, now: datetime) -> Iterator[ev.Event]:
@@ -56,7 +60,8 @@ def _expired(state: RunState, number: int, now: datetime) -> Events:
             return (ev.DeadlineMoved(at=now, step=step.id, until=now + step.start_timeout),)
         case StepStatus.STARTING:
             detail = not_running(state, number)
-            failure = _failure(state, number, FailureKind.TIMEOUT, detail, START_HINT)
+            hint = HANG_HINT if own.power is Power.STARTING else START_HINT
+            failure = _failure(state, number, FailureKind.TIMEOUT, detail, hint)
             return attempt_failed(state, number, failure, now)
         case StepStatus.VERIFYING:
             detail = not_verified(state, number)
@@ -125,7 +130,9 @@ def _order(state: RunState, number: int) -> OrderKind:
         case PowerOn():
             if own.power is not Power.RUNNING:
                 return OrderKind.START
+            # Only what was verified in vain: a machine that somebody has just started is not.
             restart = step.on_unhealthy is OnUnhealthy.RESTART
+            restart = restart and own.failure is FailureKind.UNHEALTHY
             return OrderKind.STOP if restart else OrderKind.VERIFY
         case Wait():
             return OrderKind.WAIT
@@ -149,9 +156,9 @@ def _cancel(state: RunState, now: datetime) -> Events:
     """An abort, or a step whose policy is stop: nothing new begins.
 
     An order that was sent is never cancelled: such steps drain. A stop lets checks that run
-    come to their end; an abort stops waiting for them.
+    come to their end if they have one; an abort stops waiting for them.
     """
-    if state.in_flight and not state.aborting:
+    if not state.aborting and any(own.in_flight and own.timer for own in state.steps):
         return ()
     leaving = [
         state.step(number).id

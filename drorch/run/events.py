@@ -143,12 +143,14 @@ class StepsCancelled(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _StepFact(_Fact):
+class StepFact(_Fact):
+    """What all facts about one step have."""
+
     step: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepStarted(_StepFact):
+class StepStarted(StepFact):
     """The intent: durable before anything is called. ``until`` is the attempt's deadline."""
 
     type: ClassVar[str] = "step.started"
@@ -158,7 +160,7 @@ class StepStarted(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepPutBack(_StepFact):
+class StepPutBack(StepFact):
     """Nothing was received: the attempt is not spent."""
 
     type: ClassVar[str] = "step.put-back"
@@ -169,7 +171,7 @@ class StepPutBack(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderAccepted(_StepFact):
+class OrderAccepted(StepFact):
     """``handle`` finds the hypervisor's task again; ``already`` means that none was needed."""
 
     type: ClassVar[str] = "order.accepted"
@@ -179,7 +181,7 @@ class OrderAccepted(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderInDoubt(_StepFact):
+class OrderInDoubt(StepFact):
     """An order was sent and no answer came: look before anything else."""
 
     type: ClassVar[str] = "order.in-doubt"
@@ -188,7 +190,7 @@ class OrderInDoubt(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OrderVoided(_StepFact):
+class OrderVoided(StepFact):
     """The look found no trace of the order: its attempt number is never used again.
 
     ``spent`` False gives the attempt back: our own crash is not the machine's fault.
@@ -202,7 +204,7 @@ class OrderVoided(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineStopped(_StepFact):
+class MachineStopped(StepFact):
     """Of a restart: it is off, and the order to start it follows (this is its intent)."""
 
     type: ClassVar[str] = "machine.stopped"
@@ -211,7 +213,7 @@ class MachineStopped(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineRunning(_StepFact):
+class MachineRunning(StepFact):
     type: ClassVar[str] = "machine.running"
     attempt: int
     until: datetime
@@ -219,7 +221,7 @@ class MachineRunning(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineFound(_StepFact):
+class MachineFound(StepFact):
     """It runs without an order of ours; ``outside`` when somebody started it during the run."""
 
     type: ClassVar[str] = "machine.found"
@@ -227,7 +229,7 @@ class MachineFound(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachineLost(_StepFact):
+class MachineLost(StepFact):
     """It was healthy and does not run any more."""
 
     type: ClassVar[str] = "machine.lost"
@@ -235,7 +237,7 @@ class MachineLost(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ActionDone(_StepFact):
+class ActionDone(StepFact):
     """A callout returned, a wait is over, a person approved: its checks come next."""
 
     type: ClassVar[str] = "action.done"
@@ -246,7 +248,7 @@ class ActionDone(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CheckChanged(_StepFact):
+class CheckChanged(StepFact):
     """Changes are recorded, not polls."""
 
     type: ClassVar[str] = "check.changed"
@@ -257,14 +259,14 @@ class CheckChanged(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepHealthy(_StepFact):
+class StepHealthy(StepFact):
     type: ClassVar[str] = "step.healthy"
     attempt: int
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptFailed(_StepFact):
+class AttemptFailed(StepFact):
     """``retry_at`` None: no attempt is left, the policy follows."""
 
     type: ClassVar[str] = "attempt.failed"
@@ -276,12 +278,12 @@ class AttemptFailed(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryDue(_StepFact):
+class RetryDue(StepFact):
     type: ClassVar[str] = "retry.due"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadlineMoved(_StepFact):
+class DeadlineMoved(StepFact):
     """Its hypervisor is away: the time does not count."""
 
     type: ClassVar[str] = "deadline.moved"
@@ -289,7 +291,7 @@ class DeadlineMoved(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAsked(_StepFact):
+class StepAsked(StepFact):
     """A person must act; ``overdue_at`` is when they are told again."""
 
     type: ClassVar[str] = "step.asked"
@@ -300,13 +302,13 @@ class StepAsked(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerOverdue(_StepFact):
+class AnswerOverdue(StepFact):
     type: ClassVar[str] = "answer.overdue"
     overdue_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepFailed(_StepFact):
+class StepFailed(StepFact):
     """Final. ``by`` when a person said no."""
 
     type: ClassVar[str] = "step.failed"
@@ -317,7 +319,7 @@ class StepFailed(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepRetried(_StepFact):
+class StepRetried(StepFact):
     """A person gave it a fresh budget."""
 
     type: ClassVar[str] = "step.retried"
@@ -326,14 +328,14 @@ class StepRetried(_StepFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepSkipped(_StepFact):
+class StepSkipped(StepFact):
     type: ClassVar[str] = "step.skipped"
     by: str
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepAccepted(_StepFact):
+class StepAccepted(StepFact):
     """A person vouches for it."""
 
     type: ClassVar[str] = "step.accepted"

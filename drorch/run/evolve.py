@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from drorch.model.collector import collector_paused
 from drorch.model.plan import OnFailure, Wait
 from drorch.run import events as ev
-from drorch.run.levels import prime, relevel
+from drorch.run.levels import prime, relevel, start_deadline
 from drorch.run.state import Doubt, Obstacle, RunState, StepState, takes_slot
-from drorch.run.status import Ask, OrderKind, RunStatus, Scope, StepStatus
-from drorch.run.waiting import free_slot, requeue, set_timer, take_slot
+from drorch.run.status import Ask, FailureKind, OrderKind, RunStatus, Scope, StepStatus
+from drorch.run.waiting import free_slot, line_up, requeue, set_timer, take_slot
 
 _ENDING = frozenset(
     {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
@@ -20,11 +21,15 @@ _ENDING = frozenset(
 
 def fold(events: Iterable[ev.Event]) -> RunState:
     """Rebuild a run from its journal; resuming, watching and reporting all begin here."""
-    state: RunState | None = None
-    for event in events:
-        state = evolve(state, event)
-    if state is None:
+    recorded = iter(events)
+    first = next(recorded, None)
+    if first is None:
         raise ValueError("a run has at least the event that requested it")
+    with collector_paused():
+        state = _born(first, folding=True)
+        for event in recorded:
+            evolve(state, event)
+        line_up(state)
     return state
 
 
@@ -33,6 +38,9 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
     if state is None:
         return _born(event)
     state.seq += 1
+    if isinstance(event, ev.StepFact):  # nearly all of them are
+        _evolve_step(state, state.index(event.step), event)
+        return state
     match event:
         case ev.RunRequested():
             raise ValueError("a run is requested once")
@@ -62,7 +70,7 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
             for step in event.steps:
                 _settle(state, state.index(step), StepStatus.CANCELLED, event.at)
         case _:
-            _evolve_step(state, state.index(event.step), event)
+            assert_never(event)
     return state
 
 
@@ -96,7 +104,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
         case ev.MachineFound():
             _found(state, number, event)
         case ev.MachineLost():
-            own.error, own.hint = event.detail, ""
+            own.failure, own.error, own.hint = FailureKind.LOST, event.detail, ""
         case ev.ActionDone():
             own.ask = None
             own.comment = event.evidence or own.comment
@@ -141,10 +149,11 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             assert_never(event)
 
 
-def _born(event: ev.Event) -> RunState:
+def _born(event: ev.Event, *, folding: bool = False) -> RunState:
     if not isinstance(event, ev.RunRequested):
         raise ValueError(f"a run cannot begin with {type(event).__name__}")  # noqa: TRY004
     state = RunState(event.plan)
+    state.folding = folding
     state.run, state.mode, state.seq = event.run, event.mode, 1
     state.requested_at, state.requested_by, state.reason = event.at, event.by, event.reason
     state.revision, state.only = event.revision, event.only
@@ -212,9 +221,9 @@ def _found(state: RunState, number: int, event: ev.MachineFound) -> None:
     own.outside = event.outside
     own.started_at = own.started_at or event.at
     own.running_at = event.at
-    met = state.needs[number].unsatisfied == 0
-    set_timer(state, number, event.at + state.step(number).verify_timeout if met else None)
+    set_timer(state, number, None)
     _change(state, number, StepStatus.VERIFYING, event.at)
+    start_deadline(state, number, event.at)
 
 
 def _attempt_failed(state: RunState, number: int, event: ev.AttemptFailed) -> None:
@@ -247,7 +256,7 @@ def _again(state: RunState, number: int, at: datetime) -> None:
 def _asked(state: RunState, number: int, event: ev.StepAsked) -> None:
     own = state.steps[number]
     own.ask, own.question, own.assign = event.ask, event.question, event.assign
-    own.asked_at, own.overdue = event.at, False
+    own.asked_at, own.overdue, own.ended_at = event.at, False, None
     if event.ask is Ask.MANUAL:
         own.begun = True
         own.started_at = own.started_at or event.at

@@ -121,7 +121,7 @@ def _reconsider(state: RunState, node: int, at: datetime) -> bool:
     """Give a step that has not begun the status that its needs imply; tell if it changed."""
     own, counts = state.steps[node], state.needs[node]
     if own.status not in _DEPENDENT:
-        _start_deadline(state, node, at)
+        start_deadline(state, node, at)
         return False
     implied = _implied(counts)
     # A blocked step is looked at again: a soft obstacle may have become a hard one.
@@ -141,9 +141,12 @@ def _implied(counts: NodeCounts) -> StepStatus:
     return StepStatus.PENDING if counts.unsatisfied else StepStatus.READY
 
 
-def _start_deadline(state: RunState, node: int, at: datetime) -> None:
-    """A machine that was started outside has a deadline from when its needs are met."""
-    own = state.steps[node]
+def start_deadline(state: RunState, node: int, at: datetime) -> None:
+    """A machine that was started outside has a deadline from when its needs are met.
+
+    Or from when they never will be: somebody has to hear of it, and the run has to end.
+    """
+    own, counts = state.steps[node], state.needs[node]
     waits = own.status is StepStatus.VERIFYING and own.timer is None
-    if waits and state.needs[node].unsatisfied == 0:
+    if waits and (counts.unsatisfied == 0 or counts.hard):
         set_timer(state, node, at + state.step(node).verify_timeout)

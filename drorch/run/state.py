@@ -152,7 +152,10 @@ class RunState:
         self.unfinished = len(plan.steps)
         self.stopping: set[int] = set()
         self.dirty: set[int] = set()
+        self.folding = False
+        """While a journal is folded, queues and timers rest; they are made once, at its end."""
         self.group_limit = {g.id: g.parallel for g in plan.groups if g.parallel is not None}
+        self.places = [_place(step) for step in plan.steps]
         self.priorities = [
             Priority(self.graph.tier[i], -self.graph.chain[i], i) for i in range(len(plan.steps))
         ]
@@ -211,12 +214,18 @@ class RunState:
 
     def bucket(self, number: int) -> Bucket:
         """Return the queue in which this step waits when it is ready."""
-        step = self.step(number)
-        if not takes_slot(step):
-            return Bucket(slot=False, connector=None, host=None, group=None)
-        connector = step.machine.connector if step.machine else None
-        host = self.steps[number].host if step.machine else None
-        return Bucket(slot=True, connector=connector, host=host, group=step.group)
+        place, host = self.places[number], self.steps[number].host
+        if host is None or place.connector is None:
+            return place
+        return Bucket(place.slot, place.connector, host, place.group)
+
+
+def _place(step: Step) -> Bucket:
+    """Return the queue of a step whose host is not known."""
+    if not takes_slot(step):
+        return Bucket(slot=False, connector=None, host=None, group=None)
+    connector = step.machine.connector if step.machine else None
+    return Bucket(slot=True, connector=connector, host=None, group=step.group)
 
 
 def host_key(connector: str, host: str) -> str:

@@ -14,6 +14,9 @@ def set_timer(state: RunState, number: int, at: datetime | None) -> None:
     own = state.steps[number]
     if own.timer == at:
         return
+    if state.folding:
+        own.timer = at
+        return
     if own.timer is not None:
         entry = (own.timer, number)
         del state.timers[bisect_left(state.timers, entry)]
@@ -24,6 +27,8 @@ def set_timer(state: RunState, number: int, at: datetime | None) -> None:
 
 def requeue(state: RunState, number: int) -> None:
     """Put a step into the queue that it belongs to now, or take it out of any."""
+    if state.folding:
+        return
     own = state.steps[number]
     wanted = _queue_of(state, number)
     if own.queued == wanted:
@@ -33,6 +38,18 @@ def requeue(state: RunState, number: int) -> None:
     if wanted is not None:
         insort(state.buckets.setdefault(wanted, []), state.priorities[number])
     own.queued = wanted
+
+
+def line_up(state: RunState) -> None:
+    """Make all queues and timers at once, as `requeue` and `set_timer` would have left them."""
+    state.folding = False
+    state.timers = sorted((own.timer, n) for n, own in enumerate(state.steps) if own.timer)
+    state.buckets = {}
+    for priority in sorted(state.priorities):
+        wanted = _queue_of(state, priority.step)
+        state.steps[priority.step].queued = wanted
+        if wanted is not None:
+            state.buckets.setdefault(wanted, []).append(priority)
 
 
 def _queue_of(state: RunState, number: int) -> Bucket | None:

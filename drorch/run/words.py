@@ -14,6 +14,10 @@ START_HINT = (
     "look at the machine in its hypervisor; then 'retry', or start it by hand: "
     "drorch notices and verifies it"
 )
+HANG_HINT = (
+    "it hangs while it starts: stop it in its hypervisor, look why, then 'retry' "
+    "(drorch orders nothing to a machine that is starting)"
+)
 CALLOUT_DOUBT = "drorch stopped while this callout ran: whether it was carried out is not known"
 CALLOUT_HINT = "find out whether it took effect; then 'accept' if it did, or 'retry' if it did not"
 

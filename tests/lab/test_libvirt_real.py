@@ -207,7 +207,7 @@ async def test_a_preflight_names_what_would_fail_and_writes_nothing(
     }
     assert {(f.machine, f.code) for f in findings if f.severity is Severity.INFO} == {
         ("db", "agent-channel-missing"),
-        ("web", "starts-by-itself"),
+        ("web", "autostart"),
     }
     assert all(finding.hint for finding in findings)
     with lab_fleet.daemon.connection() as libvirt:

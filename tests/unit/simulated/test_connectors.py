@@ -87,7 +87,7 @@ async def test_memory_that_lacks_is_a_refusal_and_a_finding(
     findings = await connector.examine(["1", "2"])
     assert findings == []
     findings = await connector.examine(["1", "2", "3"])
-    assert [(f.severity, f.code) for f in findings] == [("error", "memory-insufficient")]
+    assert [(f.severity, f.code) for f in findings] == [("error", "memory-short")]
     assert "pve1" in findings[0].message
     assert world.log == []
     for machine in ("1", "2"):

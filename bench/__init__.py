@@ -1,0 +1,1 @@
+"""Benchmarks: what the engine costs, and how close to the best possible order it comes."""

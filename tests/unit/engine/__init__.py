@@ -1,0 +1,1 @@
+"""The engine's parts, each alone, in virtual time."""
