@@ -25,7 +25,7 @@ from drorch.engine.virtual import VirtualClock, run_virtually
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HoldGuard, World
 from drorch.journal.memory import MemoryJournal
-from drorch.model.plan import CheckSpec, MachineRef, Manual, Plan
+from drorch.model.plan import CheckSpec, MachineRef, Plan
 from drorch.ports.check import CheckResult, Verdict
 from drorch.run import commands as cmd
 from drorch.run import events as ev
@@ -52,9 +52,13 @@ class WorldProber:
 
     async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
         del machine
-        port = check.params.get("port") or int(str(check.params.get("url", ":0")).split(":")[-1].split("/")[0])
+        port = check.params.get("port") or int(
+            str(check.params.get("url", ":0")).split(":")[-1].split("/")[0]
+        )
         found = self._by_port.get(port)
-        well = found is None or (found.state is State.RUNNING if check.kind == "tcp" else found.well)
+        well = found is None or (
+            found.state is State.RUNNING if check.kind == "tcp" else found.well
+        )
         verdict = Verdict.HEALTHY if well else Verdict.UNWELL
         return CheckResult(verdict=verdict, evidence="asked the world")
 
@@ -94,6 +98,7 @@ async def _recover(plan: Plan, fleet: fleets.Fleet) -> RunState:
     watching = asyncio.create_task(watch.run())
 
     def answer(state: RunState, events: Any) -> None:
+        del state
         for event in events:
             if isinstance(event, ev.StepAsked) and event.ask is Ask.MANUAL:
                 executor.post(cmd.Approve(step=event.step, by="bench"))
@@ -136,14 +141,24 @@ def on_simulator(time_scale: float) -> dict[str, Any]:
         lines = [line for line in source.splitlines() if not line.startswith("time_scale")]
         (home / "fleet.yaml").write_text(f"time_scale: {time_scale}\n" + "\n".join(lines))
         simulator = subprocess.Popen(
-            [sys.executable, "-m", "connectors.simulated", "--fleet", str(home / "fleet.yaml"), "--port", "0"],
+            [
+                sys.executable,
+                "-m",
+                "connectors.simulated",
+                "--fleet",
+                str(home / "fleet.yaml"),
+                "--port",
+                "0",
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
         try:
             assert simulator.stdout is not None
-            url = next(word for word in simulator.stdout.readline().split() if word.startswith("http"))
-            state = _run_for_real(home, plan, url)
+            url = next(
+                word for word in simulator.stdout.readline().split() if word.startswith("http")
+            )
+            state = _run_for_real(home, url)
             stats = json.load(urllib.request.urlopen(f"{url}/stats"))
         finally:
             simulator.terminate()
@@ -152,12 +167,18 @@ def on_simulator(time_scale: float) -> dict[str, Any]:
     return {**out, "time_scale": time_scale, **_calls(stats, len(fleet.hosts))}
 
 
-def _run_for_real(home: Path, plan: Plan, url: str) -> RunState:
+def _run_for_real(home: Path, url: str) -> RunState:
     (home / "drorch.toml").write_text(
         f'data_dir = "{home}/data"\n[connectors.sim]\ntype = "simulated"\nurl = "{url}"\n'
     )
     work = subprocess.run(
-        [sys.executable, "-m", "bench.recover", str(home / "drorch.toml"), str(EXAMPLES / "piacenza.yaml")],
+        [
+            sys.executable,
+            "-m",
+            "bench.recover",
+            str(home / "drorch.toml"),
+            str(EXAMPLES / "piacenza.yaml"),
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -178,7 +199,11 @@ def _calls(stats: dict[str, Any], nodes: int) -> dict[str, Any]:
     busiest = max((second["observing"] for second in seconds), default=0)
     ordering = [second for second in seconds if second["order"]]
     span = ordering[-1]["second"] - ordering[0]["second"] + 1
-    during = sum(s["observing"] for s in seconds if ordering[0]["second"] <= s["second"] <= ordering[-1]["second"])
+    during = sum(
+        s["observing"]
+        for s in seconds
+        if ordering[0]["second"] <= s["second"] <= ordering[-1]["second"]
+    )
     return {
         "nodes": nodes,
         "observing_calls_per_second_mean": round(during / span, 2),

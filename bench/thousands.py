@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from connectors.simulated import fleet as fleets
 from connectors.simulated.inprocess import InProcessConnector
 from connectors.simulated.machine import Action
@@ -28,6 +30,7 @@ from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HoldGuard, World
 from drorch.journal.store import Store
 from drorch.model.plan import Dependency, Limits, MachineRef, Plan, PowerOn, Step
+from drorch.ports.connector import Order
 from drorch.run import events as ev
 from drorch.run.state import RunState
 from drorch.run.status import Mode
@@ -37,7 +40,7 @@ PARALLEL = 256
 
 def dag(count: int) -> Plan:
     """Return a seeded layered plan: about two parents a machine, some twenty layers."""
-    chance = random.Random(1)  # noqa: S311 (a figure that can be repeated)
+    chance = random.Random(1)
     layer = max(1, count // 20)
     steps = []
     for number in range(count):
@@ -138,7 +141,8 @@ class _Counting(InProcessConnector):
         super().__init__("sim", world)
         self._ordered = ordered
 
-    async def start(self, machine: str) -> Any:
+    @override
+    async def start(self, machine: str) -> Order:
         self._ordered()
         return await super().start(machine)
 
