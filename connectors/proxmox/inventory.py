@@ -36,6 +36,9 @@ from drorch.ports.connector import Sighting, Survey
 
 PLACEMENT_AGE = 4.0
 """Seconds that placement, HA state and node states may be old in a survey."""
+OLDEST_PLACEMENT = 15.0
+"""Seconds for an order: the surveys between keep it younger, and a guest that moved is refused
+by the node it has left, and looked for again."""
 NODE_PATIENCE = 8.0
 """Seconds that a survey waits for one node: one that hangs must not hide all the others."""
 QUORUM_AGE = 12.0
@@ -152,14 +155,15 @@ class Inventory:
             reason=self._reason(placement, machines),
         )
 
-    async def find(self, machine: str) -> Found:
+    async def find(self, machine: str, *, max_age: float = 0.0) -> Found:
         """Read one guest, whose node's list serves everybody else who asks meanwhile.
 
+        With *max_age* a list that is so many seconds old will do, and an older placement.
         Raises `MachineNotFoundError`, or `PermissionDeniedError` if the token sees no guest.
         """
         machine_id(machine)
-        placement = await self.placement(PLACEMENT_AGE)
-        found = await self._find(machine, placement)
+        placement = await self.placement(OLDEST_PLACEMENT if max_age else PLACEMENT_AGE)
+        found = await self._find(machine, placement, max_age)
         if found is None:
             placement = await self._whole.fresh()
             found = await self._find(machine, placement)
@@ -174,7 +178,7 @@ class Inventory:
             return known
         return await self._whole.fresh()
 
-    async def _find(self, machine: str, placement: Placement) -> Found | None:
+    async def _find(self, machine: str, placement: Placement, max_age: float = 0.0) -> Found | None:
         guest = placement.guests.get(machine)
         if guest is None:
             return None
@@ -182,7 +186,7 @@ class Inventory:
         if node is not None and node.status == "offline":
             return self._dark(guest, placement, host_sighting(node).reason)
         try:
-            listing = await self._patiently(guest.node, guest.kind)
+            listing = await self._patiently(guest.node, guest.kind, max_age)
         except UnavailableError as error:
             if error.host is None:
                 raise  # nobody answers at all, so nothing is known about this node
@@ -288,10 +292,10 @@ class Inventory:
             _raise_if_nobody_answers(list(lists.failures.values()))
         return lists
 
-    async def _patiently(self, node: str, kind: str) -> list[Listed]:
+    async def _patiently(self, node: str, kind: str, max_age: float = 0.0) -> list[Listed]:
         try:
             async with asyncio.timeout(NODE_PATIENCE):
-                return await self._list(node, kind).fresh()
+                return await self._list(node, kind).recent(max_age)
         except TimeoutError:
             raise UnreachableError(
                 f"node {node} did not answer within {NODE_PATIENCE:.0f} s",

@@ -8,7 +8,7 @@ from datetime import datetime
 from connectors.proxmox import tasks
 from connectors.proxmox.board import TaskBoard, TaskList
 from connectors.proxmox.errors import AlreadyError, TaskGoneError, unlock_hint
-from connectors.proxmox.inventory import PLACEMENT_AGE, Found, Inventory
+from connectors.proxmox.inventory import OLDEST_PLACEMENT, Found, Inventory
 from connectors.proxmox.session import Ask, Gateway
 from connectors.proxmox.sightings import HA_RUNS, ha_hint
 from connectors.proxmox.tasks import Ending, Exit, TaskState, Upid
@@ -26,6 +26,10 @@ from drorch.ports.connector import Order, OrderStatus, Outcome, Power, Sighting
 
 HARMLESS_LOCKS = frozenset({"suspended", "mounted"})
 """A start resumes a machine suspended to disk; LXC tolerates ``mounted``."""
+
+FRESH = 1.5
+"""Seconds that a node's list may be old before an order: the surveys read one each second, and a
+node refuses a second start itself."""
 
 SAME_CLOCK = 3.0
 SAME_CLUSTER = 5.0
@@ -45,11 +49,12 @@ class Orders:
         self._board = board
 
     async def start(self, machine: str) -> Order:
-        placement = await self._inventory.placement(PLACEMENT_AGE)
+        placement = await self._inventory.placement(OLDEST_PLACEMENT)
         guest = placement.guests.get(machine)
         # Both questions at once: each waits for its turn, and an order should not wait twice.
         found, listing = await asyncio.gather(
-            self._inventory.find(machine), self._tasks_of(guest.node if guest else "")
+            self._inventory.find(machine, max_age=FRESH),
+            self._tasks_of(guest.node if guest else ""),
         )
         if found.sighting.power in _ON and found.sighting.problem is None:
             return Order(already=True)

@@ -63,6 +63,14 @@ class SharedReading(Generic[T]):
         self._door = asyncio.Lock()
         self._next: asyncio.Task[T] | None = None
         self._running: set[asyncio.Task[T]] = set()
+        self._last: tuple[float, T] | None = None
+
+    async def recent(self, max_age: float) -> T:
+        """Return the last reading if it began at most *max_age* seconds ago, else a fresh one."""
+        now = asyncio.get_running_loop().time()
+        if self._last is not None and now - self._last[0] <= max_age:
+            return self._last[1]
+        return await self.fresh()
 
     async def fresh(self) -> T:
         """Return a reading that begins after this call, or raise what it raises."""
@@ -87,7 +95,9 @@ class SharedReading(Generic[T]):
                 await self._admission()
             finally:
                 self._next = None
-            return await self._read()
+            began = asyncio.get_running_loop().time()
+            self._last = (began, await self._read())
+            return self._last[1]
 
     def _ended(self, task: asyncio.Task[T]) -> None:
         self._running.discard(task)

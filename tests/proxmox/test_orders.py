@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from connectors.proxmox import orders
 from drorch.errors import (
     BusyError,
     HostUnavailableError,
@@ -291,11 +292,12 @@ async def test_quorum_that_cannot_be_seen_is_told_by_the_refusal(
 
 
 async def test_a_machine_that_moved_is_ordered_where_it_is(
-    fake: FakeCluster, connect: Connect
+    fake: FakeCluster, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake.reset(vm(101))
     connector = await connect()
     await connector.survey()
+    monkeypatch.setattr(orders, "FRESH", 0.0)  # later than any reading
     fake.guest(101, node="pve2")
     order = await connector.start("101")
     assert order.handle.startswith("UPID:pve2:")
