@@ -71,10 +71,7 @@ class Executor:
         self.post(self._first_command(state))
         try:
             await self._drive(state)
-        except ExceptionGroup as group:  # what a task group raises, whoever raised it inside
-            lost, _ = group.split(JournalError)
-            if lost is None:
-                raise
+        except* JournalError as lost:  # a task group wraps what is raised inside it
             raise lost.exceptions[0] from None
         return state
 

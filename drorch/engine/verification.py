@@ -52,10 +52,7 @@ class Verification:
         """Return the evidence once all checks hold; raises `BrokenCheckError`."""
         try:
             await self._watch_all()
-        except ExceptionGroup as group:  # raising inside `except*` would wrap it once more
-            broken, _ = group.split(BrokenCheckError)
-            if broken is None:
-                raise
+        except* BrokenCheckError as broken:
             raise broken.exceptions[0] from None
         return {
             check.name: CheckSeen(healthy=True, evidence=self._last[place].evidence)

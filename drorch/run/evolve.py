@@ -180,11 +180,10 @@ def _change(state: RunState, number: int, status: StepStatus, at: datetime) -> N
 
 
 def _note_stop(state: RunState, number: int) -> None:
-    failed = state.steps[number].status is StepStatus.FAILED
-    if failed and state.step(number).on_failure is OnFailure.STOP:
-        state.stopping.add(number)
-    else:
+    if state.steps[number].status is not StepStatus.FAILED:
         state.stopping.discard(number)
+    elif state.step(number).on_failure is OnFailure.STOP:
+        state.stopping.add(number)
 
 
 def _settle(state: RunState, number: int, status: StepStatus, at: datetime) -> None:

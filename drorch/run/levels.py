@@ -16,6 +16,10 @@ from drorch.run.waiting import requeue, set_timer
 _FINAL = frozenset(
     {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
 )
+_UNDECIDED = frozenset(
+    {StepStatus.PENDING, StepStatus.READY, StepStatus.STARTING, StepStatus.VERIFYING}
+)
+_NOT_BEGUN, _BEGUN = Level(), Level(started=True)
 _DEPENDENT = frozenset({StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED})
 
 
@@ -35,6 +39,8 @@ def prime(state: RunState, at: datetime) -> None:
 
 def relevel(state: RunState, node: int, at: datetime) -> None:
     """Recompute the level of *node* and carry every change to those who depend on it."""
+    if state.levels[node] == _level(state, node):
+        return
     work = [node]
     while work:
         current = work.pop()
@@ -61,9 +67,11 @@ def _group_level(counts: NodeCounts) -> Level:
 
 
 def _step_level(state: RunState, node: int) -> Level:
-    own, step = state.steps[node], state.step(node)
+    own = state.steps[node]
     status = own.status
-    failed_on = status is StepStatus.FAILED and goes_on_failed(step)
+    if status in _UNDECIDED:
+        return _BEGUN if own.begun else _NOT_BEGUN
+    failed_on = status is StepStatus.FAILED and goes_on_failed(state.step(node))
     satisfied = failed_on or status in (StepStatus.HEALTHY, StepStatus.SKIPPED)
     doomed = status is StepStatus.BLOCKED and state.needs[node].hard > 0
     return Level(
