@@ -14,6 +14,7 @@ from drorch.errors import CommandRejectedError, PlanNotFoundError
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
 from drorch.run.commands import Decision
+from drorch.run.evolve import fold
 from drorch.run.status import Mode
 from plans import load, select
 
@@ -98,7 +99,7 @@ async def give_decision(app: Application, run: str, decision: Decision, *, patie
     takes effect as soon as a process drives the run. Raises `CommandRejectedError` with the
     reason, and `RunNotFoundError`.
     """
-    await app.store.read(run, after=0)
+    await _refuse_ended(app, run)
     entry = await app.store.submit(run, decision)
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
@@ -109,4 +110,11 @@ async def give_decision(app: Application, run: str, decision: Decision, *, patie
                 raise CommandRejectedError(answer.refused)
             return True
         await asyncio.sleep(_ANSWER_EVERY)
+    await _refuse_ended(app, run)  # it may have ended before anybody took the decision
     return False
+
+
+async def _refuse_ended(app: Application, run: str) -> None:
+    state = fold(record.event for record in await app.store.read(run))
+    if state.is_over:
+        raise CommandRejectedError(f"the run {run} has ended ({state.ended})")

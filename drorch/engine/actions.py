@@ -94,7 +94,7 @@ async def _verify(effect: Effect, state: RunState, world: World, post: Post) -> 
         return cmd.ReportFailure(
             step=step.id,
             attempt=effect.attempt,
-            kind=FailureKind.UNHEALTHY,
+            kind=FailureKind.UNKNOWN,
             detail=f"a check cannot be carried out: {broken}",
             hint="mend the configuration and 'retry', or 'accept' to vouch for it",
             retryable=False,

@@ -56,8 +56,10 @@ def _expired(state: RunState, number: int, now: datetime) -> Events:
     match own.status:
         case StepStatus.STARTING if own.order is OrderKind.WAIT:
             return verified(state, number, now)
-        case StepStatus.STARTING if is_away(state, number):
+        case StepStatus.STARTING if is_away(state, number) and not state.aborting:
             return (ev.DeadlineMoved(at=now, step=step.id, until=now + step.start_timeout),)
+        case StepStatus.VERIFYING if is_away(state, number) and _asks_hypervisor(step):
+            return (ev.DeadlineMoved(at=now, step=step.id, until=now + step.verify_timeout),)
         case StepStatus.STARTING:
             detail = not_running(state, number)
             hint = HANG_HINT if own.power is Power.STARTING else START_HINT
@@ -73,6 +75,10 @@ def _expired(state: RunState, number: int, now: datetime) -> Events:
             return (ev.AnswerOverdue(at=now, step=step.id, overdue_at=overdue_at),)
         case _:
             return (ev.RetryDue(at=now, step=step.id),)
+
+
+def _asks_hypervisor(step: Step) -> bool:
+    return any(check.kind == "agent" for check in step.verify)
 
 
 def _failure(

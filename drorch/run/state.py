@@ -185,10 +185,13 @@ class RunState:
 
     def _waits_for_people(self) -> bool:
         """Nothing acts, nothing could start by itself, and somebody is asked."""
-        if self.in_flight or self.aborting:
+        if self.aborting:
             return False
         asked = False
         for number, state in enumerate(self.steps):
+            # Started outside before its needs: nothing limits how long it may be verified.
+            if state.in_flight and state.timer is not None:
+                return False
             held = self.held(number)
             if state.status is StepStatus.READY and not held:
                 return False

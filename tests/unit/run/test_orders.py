@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from drorch.model.plan import OnUnhealthy
+from drorch.model.plan import CheckSpec, OnUnhealthy
 from drorch.ports.connector import Power
 from drorch.run import commands as cmd
 from drorch.run import events as ev
@@ -217,3 +217,16 @@ def test_a_check_is_recorded_when_it_changes() -> None:
     )
     assert run.own("db").checks["tcp"][0].healthy
     assert run.own("db").error == ""
+
+
+def test_a_guest_agent_is_not_blamed_for_a_hypervisor_that_is_away() -> None:
+    agent = CheckSpec(kind="agent", name="agent")
+    run = Script(vm("a", verify=(agent,)))
+    run.runs("a")
+    run.obstacle(Scope.CONNECTOR, "pve")
+    run.later(3600)
+    assert run.status("a") is StepStatus.VERIFYING
+    assert run.own("a").attempt == 1
+    run.cleared(Scope.CONNECTOR, "pve")
+    run.verified("a")
+    assert run.status("a") is StepStatus.HEALTHY

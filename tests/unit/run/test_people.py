@@ -154,6 +154,23 @@ def test_an_order_that_fails_while_aborting_is_not_repeated_and_nobody_is_asked(
     assert sorted(run.started) == ["a", "c"]
 
 
+def test_an_abort_ends_although_the_hypervisor_never_comes_back() -> None:
+    run = Script(vm("a"))
+    run.accepted("a")
+    run.obstacle(Scope.CONNECTOR, "pve")
+    run.abort()
+    run.later(3601)
+    assert run.status("a") is StepStatus.FAILED
+    assert run.verdict() is RunStatus.ABORTED
+
+
+def test_a_run_waits_for_people_although_a_machine_started_outside_is_verified() -> None:
+    run = Script(question("san"), vm("db", "san"))
+    run.sees("db", Power.RUNNING)
+    assert run.status("db") is StepStatus.VERIFYING
+    assert run.verdict() is RunStatus.WAITING
+
+
 def test_abort_ends_a_pause() -> None:
     run = Script(vm("a"), question("q"))
     run.pause()
