@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from drorch.journal.store import Store
 from drorch.ports.journal import Recorded
-from drorch.run.evolve import evolve
+from drorch.run.evolve import evolve, fold
 from drorch.run.state import RunState
 
 _KEPT = 32
+_AT_ONCE = 1000
+"""More events than this are folded outside the event loop, which others wait for."""
 
 
 class RunReader:
@@ -24,21 +26,33 @@ class RunReader:
 
     async def state(self, run: str) -> RunState:
         """Return the run as it is recorded now; for reading only. Raises `RunNotFoundError`."""
-        async with self._locks.setdefault(run, asyncio.Lock()):
-            known = self._states.pop(run, None)
-            recorded = await self._store.read(run, known.seq if known else 0)
-            state = _forward(known, recorded)
-            state.dirty.clear()
-            self._states[run] = state
-            while len(self._states) > _KEPT:
-                gone, _ = self._states.popitem(last=False)
-                self._locks.pop(gone, None)
-            return state
+        lock = self._locks.setdefault(run, asyncio.Lock())
+        async with lock:
+            try:
+                return await self._forward(run)
+            finally:
+                if run not in self._states:
+                    self._locks.pop(run, None)
+
+    async def _forward(self, run: str) -> RunState:
+        known = self._states.get(run)
+        recorded = await self._store.read(run, known.seq if known else 0)
+        if len(recorded) > _AT_ONCE:
+            state = await asyncio.to_thread(_folded, known, recorded)
+        else:
+            state = _folded(known, recorded)
+        state.dirty.clear()
+        self._states[run] = state
+        self._states.move_to_end(run)
+        while len(self._states) > _KEPT:
+            gone, _ = self._states.popitem(last=False)
+            self._locks.pop(gone, None)
+        return state
 
 
-def _forward(state: RunState | None, recorded: Sequence[Recorded]) -> RunState:
-    for record in recorded:
-        state = evolve(state, record.event)
+def _folded(state: RunState | None, recorded: Sequence[Recorded]) -> RunState:
     if state is None:
-        raise ValueError("a run has at least the event that requested it")
+        return fold(record.event for record in recorded)
+    for record in recorded:
+        evolve(state, record.event)
     return state

@@ -1,13 +1,19 @@
 """Ownership of runs on one machine: an operating-system lock on one file per run.
 
-The kernel lets go of it the moment its holder dies, by SIGKILL or power cut alike.
+The kernel lets go of it the moment its holder dies, by SIGKILL or power cut alike. The locks
+belong to the open file (OFD), so that a process excludes itself as well.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from pathlib import Path
+
+_FLOCK = "hhqqi4x"
+"""``struct flock`` of Linux on 64 bits: type, whence, start, length, process id."""
+_WHOLE_FILE = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 
 
 class FileLease:
@@ -30,8 +36,8 @@ class FileLeases:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(self._path(run), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+        except (BlockingIOError, PermissionError):
             os.close(descriptor)
             return None
         os.ftruncate(descriptor, 0)
@@ -39,11 +45,16 @@ class FileLeases:
         return FileLease(descriptor)
 
     def is_held(self, run: str) -> bool:
-        lease = self.acquire(run)
-        if lease is None:
-            return True
-        lease.release()
-        return False
+        """Asks without taking: a reader must never be in the way of an owner."""
+        try:
+            descriptor = os.open(self._path(run), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE)
+        finally:
+            os.close(descriptor)
+        return bool(struct.unpack(_FLOCK, found)[0] != fcntl.F_UNLCK)
 
     def _path(self, run: str) -> Path:
         return self._folder / f"{run}.lock"

@@ -1,0 +1,116 @@
+"""The live page of a run and of a step, and the forms that decide there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from api.dashboard.rendering import VERSION, page
+from api.dashboard.run_view import band_of, card, run_view
+from api.routes.decisions import OF_RUN, OF_STEP, decide_run, decide_step
+from api.routes.desk import Desk, TheDesk
+from api.routes.journal_pages import read_page
+from api.schemas.problem_types import InvalidRequestError, MediaTypeError
+from api.schemas.runs import Decide
+from drorch.run.views import Json
+
+router = APIRouter()
+
+_RECENT = 25
+Show = Annotated[Literal["", "all", "open"], Query()]
+Told = Annotated[Literal["", "taken", "recorded"], Query()]
+
+
+@router.get("/runs/{run}", response_class=HTMLResponse)
+async def run_page(run: str, desk: TheDesk, show: Show = "", told: Told = "") -> HTMLResponse:
+    """Show a run as it is now; a script keeps the page fresh, or the browser reloads it."""
+    state = await desk.reader.state(run)
+    view = run_view(state, _types(desk), show)
+    page_of_events = await read_page(desk.app.store, run, max(0, view["seq"] - _RECENT), _RECENT)
+    return page(
+        "run.html",
+        **view,
+        **_around(desk),
+        driven=state.is_over or desk.is_driven(run),
+        events=[_event_line(event) for event in reversed(page_of_events.events)],
+        told=told,
+    )
+
+
+@router.get("/runs/{run}/steps/{step}", response_class=HTMLResponse)
+async def step_page(run: str, step: str, desk: TheDesk) -> HTMLResponse:
+    """Show one step with its evidence and its form; this page never reloads by itself."""
+    state, number = await desk.step(run, step)
+    return page(
+        "step.html",
+        run=run,
+        band=band_of(state, _types(desk)),
+        card=card(state, number),
+        **_around(desk),
+    )
+
+
+def _around(desk: Desk) -> dict[str, Any]:
+    zone = desk.app.settings.server.timezone
+    return {"now": desk.app.clock.now(), "zone": zone, "version": VERSION}
+
+
+def _types(desk: Desk) -> dict[str, str]:
+    return {name: str(t.get("type", "")) for name, t in desk.app.settings.connectors.items()}
+
+
+def _event_line(event: Json) -> Json:
+    """Return an event with what it says beside its type, short enough for one line."""
+    quiet = ("checks", "machines", "findings", "until", "handle", "connector")
+    parts = [f"{k} {v}" for k, v in event["data"].items() if k not in quiet and v not in ("", None)]
+    told = ", ".join(parts)
+    return {**event, "words": told if len(told) <= 200 else told[:199] + "…"}
+
+
+@router.post("/runs/{run}/{verb}")
+async def decide_run_by_form(
+    run: str, verb: str, request: Request, desk: TheDesk
+) -> RedirectResponse:
+    """Take a form's decision about a run and go back to its page."""
+    if verb not in OF_RUN:
+        raise HTTPException(404)
+    told = await decide_run(desk, run, verb, await _form(request))
+    return _back(run, told)
+
+
+@router.post("/runs/{run}/steps/{step}/{verb}")
+async def decide_step_by_form(
+    run: str, step: str, verb: str, request: Request, desk: TheDesk
+) -> RedirectResponse:
+    """Take a form's decision about a step and go back to the run's page."""
+    if verb not in OF_STEP:
+        raise HTTPException(404)
+    told = await decide_step(desk, run, step, verb, await _form(request))
+    return _back(run, told)
+
+
+def _back(run: str, told: Json) -> RedirectResponse:
+    answer = "taken" if told["taken"] else "recorded"
+    return RedirectResponse(f"/runs/{quote(run, safe='')}?told={answer}", 303)
+
+
+async def _form(request: Request) -> Decide:
+    """Return the fields of a form. Raises `MediaTypeError` or `InvalidRequestError`."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise MediaTypeError(
+            "this address takes the page's own forms", hint="programs use /api/v1/runs/..."
+        )
+    try:
+        fields = parse_qs((await request.body()).decode(), max_num_fields=10)
+        comment, by = (fields.get(name, [""])[-1] for name in ("comment", "by"))
+        return Decide(comment=comment.replace("\r\n", "\n"), by=by or "web page")
+    except ValidationError as error:
+        raise InvalidRequestError(str(error.errors()[0]["msg"])) from error
+    except ValueError as error:
+        raise InvalidRequestError("the form cannot be read") from error

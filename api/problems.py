@@ -1,0 +1,197 @@
+"""Errors over HTTP: every one is an RFC 9457 problem, and each type of problem has a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.dashboard.rendering import VERSION, page
+from api.schemas.problem_types import HTTP_KINDS, Kind, kind_of
+from drorch.errors import DrorchError, JournalUnavailableError, MachineClaimedError
+from plans import InvalidPlanError
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+_CODES = {
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+    415: "media-type",
+}
+
+
+class ProblemResponse(JSONResponse):
+    media_type = MEDIA_TYPE
+
+
+def problem(
+    request: Request,
+    code: str,
+    kind: Kind,
+    detail: str,
+    *,
+    hint: str = "",
+    more: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the answer for one problem; ``type`` is a page of this service."""
+    content = {
+        "type": f"/problems/{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": request.url.path,
+        "code": code,
+        "hint": hint,
+        "request_id": request.scope.get("state", {}).get("request_id", ""),
+        **(more or {}),
+    }
+    if _is_page(request):
+        answer = page("problem.html", kind.status, problem=content, version=VERSION)
+        answer.headers.update(headers or {})
+        return answer
+    return ProblemResponse(content, kind.status, headers=dict(headers or {}))
+
+
+def _is_page(request: Request) -> bool:
+    """Tell that a person's browser asked for a page: a problem is then told as one."""
+    if request.url.path.startswith("/api/"):
+        return False
+    return "text/html" in request.headers.get("accept", "")
+
+
+def answer_drorch_error(request: Request, error: Exception) -> Response:
+    """Return the problem for an error that drorch raised on purpose."""
+    assert isinstance(error, DrorchError)  # noqa: S101 (registered for it)
+    kind = kind_of(type(error))
+    detail, more = error.message, _extensions(error)
+    if isinstance(error, InvalidPlanError):
+        many = len(error.problems)
+        detail = f"the plan has {many} {'problem' if many == 1 else 'problems'}; see errors"
+    headers = {"Retry-After": "5"} if kind.status == 503 else {}
+    return problem(request, error.code, kind, detail, hint=error.hint, more=more, headers=headers)
+
+
+def _extensions(error: DrorchError) -> Mapping[str, Any]:
+    if isinstance(error, MachineClaimedError):
+        return {"run_id": error.run}
+    if isinstance(error, InvalidPlanError):
+        return {"errors": [plan_problem(p) for p in error.problems]}
+    return {}
+
+
+def plan_problem(found: Any) -> dict[str, Any]:
+    """Return one problem of a plan, with its place."""
+    names = ("file", "line", "column", "code", "message", "hint")
+    return {name: getattr(found, name) for name in names}
+
+
+def answer_http_error(request: Request, error: Exception) -> Response:
+    """Return the problem for what the framework itself refuses: no such page, method, size."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
+    code = _CODES.get(error.status_code, "invalid-request")
+    kind = HTTP_KINDS[code]
+    if code == "invalid-request":
+        kind = Kind(error.status_code, kind.title, kind.meaning)
+    detail = kind.meaning if code in _CODES.values() else str(error.detail)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem(request, code, kind, detail, headers=headers)
+
+
+def _methods(request: Request) -> Sequence[str]:
+    """Return the methods that the address takes; the framework names those of one route only."""
+    routes: Sequence[tuple[str, APIRoute]] = request.app.state.routes
+    path = request.url.path
+    found: set[str] = set()
+    for prefix, route in routes:
+        if path.startswith(prefix) and route.path_regex.match(path.removeprefix(prefix)):
+            found |= route.methods or set()
+    return sorted(found)
+
+
+def answer_invalid_request(request: Request, error: Exception) -> Response:
+    """Return the problem for a body or parameter of the wrong shape, with JSON pointers."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 (registered for it)
+    errors = [_invalid(entry) for entry in error.errors()]
+    told = "; ".join(f"{e['pointer'] or 'body'}: {e['message']}" for e in errors[:3])
+    kind = HTTP_KINDS["invalid-request"]
+    return problem(
+        request,
+        "invalid-request",
+        kind,
+        told,
+        hint="/docs describes what each call takes",
+        more={"errors": errors},
+    )
+
+
+def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
+    where, *path = (str(part) for part in entry["loc"])
+    pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
+    message = str(entry["msg"]).removeprefix("Value error, ")
+    return {"in": where, "pointer": pointer, "code": str(entry["type"]), "message": message}
+
+
+def answer_database_error(request: Request, error: Exception) -> Response:
+    """Return the problem for a database that cannot be read now."""
+    reason = getattr(error, "orig", None) or type(error).__name__
+    log.error("journal.unreadable", reason=str(reason))
+    told = JournalUnavailableError(
+        f"the journal cannot be read: {reason}",
+        hint="check that data_dir is there and its disk is well",
+    )
+    return answer_drorch_error(request, told)
+
+
+def register(app: FastAPI) -> None:
+    """Make *app* answer every error as a problem."""
+    app.add_exception_handler(DrorchError, answer_drorch_error)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(RequestValidationError, answer_invalid_request)
+    app.add_exception_handler(SQLAlchemyError, answer_database_error)
+
+
+class LastResort:
+    """Answers what nobody foresaw: a problem without internals, and the log has the rest."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception:
+            if scope["type"] != "http" or begun:
+                raise
+            request = Request(scope)
+            log.exception("http.broke", path=scope["path"], request_id=_request_id(scope))
+            await _internal(request)(scope, receive, send)
+
+
+def _request_id(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def _internal(request: Request) -> Response:
+    kind = HTTP_KINDS["internal"]
+    hint = f"look in the service's log for {_request_id(request.scope)}; runs go on without this"
+    return problem(request, "internal", kind, kind.meaning, hint=hint)

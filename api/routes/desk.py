@@ -1,0 +1,102 @@
+"""What every handler works with, and the small lookups that several of them need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Depends, Request
+
+from api.bootstrap import Application
+from api.reading import RunReader
+from api.routes.feeds import Feeds
+from api.schemas.problem_types import StepNotFoundError
+from drorch.journal.shelf import RunLine, StoredPlan
+from drorch.model.plan import Plan
+from drorch.run.state import RunState
+from drorch.run.views import Json, run_json
+from plans import load
+
+ENGINE = "engine"
+"""The name of the lease that the engine process holds for as long as it lives."""
+_KEPT = 256
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """Values that were used last, by key; the others are forgotten."""
+
+    def __init__(self, most: int = _KEPT) -> None:
+        self._most = most
+        self._kept: OrderedDict[str, T] = OrderedDict()
+
+    def get(self, key: str) -> T | None:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        return self._kept.get(key)
+
+    def keep(self, key: str, value: T) -> None:
+        self._kept[key] = value
+        if len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+
+
+class Desk:
+    """The application behind the HTTP side, and what is kept between two requests."""
+
+    def __init__(self, app: Application) -> None:
+        self.app = app
+        self.reader = RunReader(app.store)
+        self.feeds = Feeds(app.store)
+        self._ended: Recent[Json] = Recent()
+        self._plans: Recent[Plan] = Recent()
+
+    async def plan(self, name: str, revision: int | None = None) -> tuple[Plan, StoredPlan]:
+        """Return a stored plan, never a file. Raises `PlanNotFoundError`."""
+        stored = await self.app.shelf.plan(name, revision)
+        return await self.compiled(stored), stored
+
+    async def compiled(self, stored: StoredPlan) -> Plan:
+        """Return the plan of a stored revision, read once."""
+        plan = self._plans.get(stored.digest)
+        if plan is None:
+            where = f"{stored.plan} revision {stored.revision}"
+            plan = await asyncio.to_thread(load, stored.source, where)
+            self._plans.keep(stored.digest, plan)
+        return plan
+
+    async def run_json(self, line: RunLine) -> Json:
+        """Return a run as JSON; one that has ended is read once."""
+        known = self._ended.get(line.id)
+        if known is None:
+            state = await self.reader.state(line.id)
+            known = run_json(state)
+            if state.is_over:
+                self._ended.keep(line.id, known)
+        return known
+
+    async def step(self, run: str, step: str) -> tuple[RunState, int]:
+        """Return a run and the number of a step. Raises `StepNotFoundError` and others."""
+        state = await self.reader.state(run)
+        try:
+            return state, state.index(step)
+        except KeyError:
+            raise StepNotFoundError(
+                f"the run {run} has no step {step!r}",
+                hint=f"GET /api/v1/runs/{run}/steps lists its steps",
+            ) from None
+
+    def is_driven(self, run: str) -> bool:
+        """Tell whether some process drives *run* now."""
+        return self.app.leases.is_held(run)
+
+
+async def _desk(request: Request) -> Desk:
+    desk = request.app.state.desk
+    assert isinstance(desk, Desk)  # noqa: S101 (set by create_app)
+    return desk
+
+
+TheDesk = Annotated[Desk, Depends(_desk)]

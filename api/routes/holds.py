@@ -1,0 +1,58 @@
+"""Holds: machines that no run may start until somebody lifts it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+
+from api.routes.desk import TheDesk
+from api.routes.estates import known_connector
+from api.routes.paging import Cursor, Limit, page_of
+from api.schemas import estates as shapes
+from api.schemas.common import problems
+from api.schemas.problem_types import HoldNotFoundError
+from drorch.journal.shelf import Hold
+from drorch.journal.store import stamp
+from drorch.run.views import Json
+
+router = APIRouter(tags=["holds"])
+
+
+@router.get("/holds", operation_id="list_holds", response_model=shapes.Holds, responses=problems())
+async def list_holds(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = None) -> Json:
+    """List the machines that must not be started."""
+    held = sorted(await desk.app.shelf.holds(), key=lambda h: (h.connector, h.machine))
+    return page_of([asdict(hold) for hold in held], limit, cursor)
+
+
+@router.put(
+    "/holds/{connector}/{machine}",
+    operation_id="put_hold",
+    response_model=shapes.Hold,
+    responses=problems(404),
+)
+async def put_hold(connector: str, machine: str, wanted: shapes.HoldRequest, desk: TheDesk) -> Json:
+    """Forbid every start order for a machine, in every run, from now on."""
+    known_connector(desk, connector)
+    at = stamp(datetime.now(UTC))
+    hold = Hold(
+        connector=connector, machine=machine, reason=wanted.reason, by=wanted.by or "api", at=at
+    )
+    await desk.app.shelf.hold(hold)
+    return asdict(hold)
+
+
+@router.delete(
+    "/holds/{connector}/{machine}",
+    operation_id="delete_hold",
+    status_code=204,
+    responses=problems(404),
+)
+async def delete_hold(connector: str, machine: str, desk: TheDesk) -> None:
+    """Lift a hold: the machine may be started again."""
+    if not await desk.app.shelf.release(connector, machine):
+        raise HoldNotFoundError(
+            f"{connector}/{machine} is not held", hint="GET /api/v1/holds lists what is"
+        )

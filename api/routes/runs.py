@@ -1,0 +1,176 @@
+"""Runs: start them, list them, read them, follow their journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+
+from api.operations import ChosenPlan, Wish, start_run
+from api.reports import after_action
+from api.routes.desk import Desk, TheDesk
+from api.routes.journal_pages import read_page
+from api.routes.paging import Cursor, Limit, from_cursor, number_from_cursor, page_of, to_cursor
+from api.routes.streaming import EventStream
+from api.schemas import runs as shapes
+from api.schemas.common import problems
+from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
+from drorch.journal.shelf import RunLine
+from drorch.run.status import Mode, RunStatus, StepStatus
+from drorch.run.views import Json, run_json, shown_status, step_json
+
+router = APIRouter(tags=["runs"])
+
+
+@router.post(
+    "/runs",
+    operation_id="start_run",
+    status_code=202,
+    response_model=shapes.Run,
+    responses=problems(404, 409, 502),
+)
+async def post_run(wanted: shapes.RunRequest, response: Response, desk: TheDesk) -> Json:
+    """Create a run; the engine takes it up within a second. A live one is looked at first."""
+    _confirmed(wanted)
+    plan, stored = await desk.plan(wanted.plan, wanted.revision)
+    chosen = ChosenPlan(plan=plan, revision=stored.revision, source=stored.source, file=stored.plan)
+    by = wanted.by or "api"
+    mode = Mode(wanted.mode)
+    wish = Wish(chosen=chosen, mode=mode, by=by, reason=wanted.reason, only=wanted.only)
+    run, _ = await start_run(desk.app, wish, keep_lease=False)
+    response.headers["Location"] = f"/api/v1/runs/{run}"
+    return run_json(await desk.reader.state(run))
+
+
+def _confirmed(wanted: shapes.RunRequest) -> None:
+    if wanted.mode == "live" and wanted.confirm != wanted.plan:
+        raise ConfirmationNeededError(
+            f"a live run of {wanted.plan} powers real machines on and has to be confirmed",
+            hint=f'send "confirm": "{wanted.plan}" with the request',
+        )
+
+
+@router.get("/runs", operation_id="list_runs", response_model=shapes.Runs, responses=problems())
+async def list_runs(
+    desk: TheDesk,
+    *,
+    status: Annotated[list[RunStatus] | None, Query()] = None,
+    mode: Annotated[list[Mode] | None, Query()] = None,
+    plan: Annotated[str | None, Query(max_length=63)] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> Json:
+    """List the runs, newest first; filters may be repeated."""
+    items: list[Json] = []
+    last: RunLine | None = None
+    for line in _behind(await desk.app.shelf.runs(), from_cursor(cursor)):
+        if (plan and line.plan != plan) or (mode and line.mode not in mode):
+            continue
+        if not await _has_status(desk, line, status):
+            continue
+        if len(items) == limit and last is not None:
+            return {"items": items, "next": to_cursor(_place(last))}
+        items.append(await desk.run_json(line))
+        last = line
+    return {"items": items, "next": None}
+
+
+def _place(line: RunLine) -> str:
+    return f"{line.created_at} {line.id}"
+
+
+def _behind(lines: Sequence[RunLine], place: str) -> list[RunLine]:
+    """Return what comes after *place* in a list that begins with the newest."""
+    if place and len(place.split(" ")) != 2:
+        raise InvalidRequestError("this is no cursor of the list of runs")
+    return [line for line in lines if not place or _order(line) < tuple(place.split(" "))]
+
+
+def _order(line: RunLine) -> tuple[str, ...]:
+    return line.created_at, line.id
+
+
+async def _has_status(desk: Desk, line: RunLine, wanted: list[RunStatus] | None) -> bool:
+    if not wanted:
+        return True
+    if line.ended_at is not None:
+        return line.status in wanted
+    return (await desk.reader.state(line.id)).status in wanted
+
+
+@router.get(
+    "/runs/{run}", operation_id="get_run", response_model=shapes.Run, responses=problems(404)
+)
+async def get_run(run: str, desk: TheDesk) -> Json:
+    """Return a run: status, counts, services, findings."""
+    return run_json(await desk.reader.state(run))
+
+
+@router.get(
+    "/runs/{run}/steps",
+    operation_id="list_steps",
+    response_model=shapes.Steps,
+    responses=problems(404),
+)
+async def list_steps(
+    run: str,
+    desk: TheDesk,
+    status: Annotated[list[StepStatus] | None, Query()] = None,
+    limit: Limit = 1000,
+    cursor: Cursor = None,
+) -> Json:
+    """List the steps of a run in the plan's order."""
+    state = await desk.reader.state(run)
+    wanted = [n for n in range(len(state.steps)) if not status or shown_status(state, n) in status]
+    page = page_of(wanted, limit, cursor)
+    return {**page, "items": [step_json(state, number) for number in page["items"]]}
+
+
+@router.get(
+    "/runs/{run}/steps/{step}",
+    operation_id="get_step",
+    response_model=shapes.Step,
+    responses=problems(404),
+)
+async def get_step(run: str, step: str, desk: TheDesk) -> Json:
+    """Return one step with its checks and their last results."""
+    return step_json(*await desk.step(run, step))
+
+
+@router.get(
+    "/runs/{run}/events",
+    operation_id="list_events",
+    response_model=shapes.Events,
+    responses=problems(
+        404, also={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+    ),
+)
+async def list_events(
+    run: str,
+    request: Request,
+    desk: TheDesk,
+    *,
+    after: Annotated[int, Query(ge=0, description="Begin behind this number.")] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    limit: Limit = 200,
+    cursor: Cursor = None,
+) -> Response | Json:
+    """Return the journal in pages, or, for `Accept: text/event-stream`, as a live stream.
+
+    The stream begins behind `Last-Event-ID`, or behind `after`, and stays open with heartbeats
+    (events called `clock`) also when the run has ended. Each message's id is the event's number.
+    """
+    if "text/event-stream" in request.headers.get("accept", ""):
+        last = (await desk.reader.state(run)).seq
+        begin = after if last_event_id is None else last_event_id
+        return EventStream(desk.feeds, run, min(begin, last), last)
+    begin = number_from_cursor(cursor) or after
+    events, more = await read_page(desk.app.store, run, begin, limit)
+    return {"items": events, "next": to_cursor(str(events[-1]["seq"])) if more else None}
+
+
+@router.get("/runs/{run}/report", operation_id="get_report", responses=problems(404))
+async def get_report(run: str, desk: TheDesk) -> Json:
+    """Return the after-action report as JSON, also while the run goes on."""
+    return after_action(await desk.app.store.read(run))

@@ -1,0 +1,66 @@
+"""Services: what citizens and counters know, with the state that the newest live run gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+
+from api.routes.desk import Desk, TheDesk
+from api.routes.paging import Cursor, Limit, page_of
+from api.schemas import runs as shapes
+from api.schemas.common import problems
+from drorch.model.plan import Plan, Service
+from drorch.run.status import Mode
+from drorch.run.views import Json
+
+router = APIRouter(tags=["services"])
+
+
+@router.get(
+    "/services",
+    operation_id="list_services",
+    response_model=shapes.Services,
+    responses=problems(),
+)
+async def list_services(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = None) -> Json:
+    """List each service of the stored plans, those restored first at the top.
+
+    The state is that of the plan's newest live run, also when that has ended; nothing looks at
+    services between runs, so one without a run is `unknown`.
+    """
+    runs = await _newest_live_runs(desk)
+    found: list[Json] = []
+    for stored in await desk.app.shelf.plans():
+        plan = await desk.compiled(stored)
+        known = {s["id"]: s for s in runs.get(plan.id, {}).get("services", [])}
+        found += [known.get(service.id) or _unknown(plan, service) for service in plan.services]
+    found.sort(key=lambda s: (s["tier"], s["plan"], s["id"]))
+    return page_of(found, limit, cursor)
+
+
+async def _newest_live_runs(desk: Desk) -> Mapping[str, Json]:
+    newest: dict[str, Json] = {}
+    for line in await desk.app.shelf.runs():
+        if line.mode == Mode.LIVE and line.plan not in newest:
+            newest[line.plan] = await desk.run_json(line)
+    return newest
+
+
+def _unknown(plan: Plan, service: Service) -> Json:
+    return {
+        "id": service.id,
+        "title": dict(service.title),
+        "state": "unknown",
+        "tier": service.tier,
+        "eta": None,
+        "rto": service.rto.total_seconds() if service.rto else None,
+        "rta": None,
+        "met": None,
+        "up_at": None,
+        "contact": service.contact,
+        "fallback": dict(service.fallback),
+        "external": service.external,
+        "plan": plan.id,
+        "run": None,
+    }

@@ -1,0 +1,90 @@
+"""Shapes that many calls share: text from people, problems, pages."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Out(BaseModel):
+    """What the service answers; later versions may add members."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class In(BaseModel):
+    """What the service takes; a member that it does not know is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _printable(text: str) -> str:
+    """Refuse what could rewrite a terminal or hide a part of itself; line breaks are fine."""
+    if any(not (c.isprintable() or c in "\n\t") for c in text):
+        raise ValueError("control characters are not allowed here")
+    return text.strip()
+
+
+PersonText = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+PersonName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
+
+By = Annotated[
+    PersonName,
+    Field(description="Who asks, as they say themselves: nobody is authenticated yet."),
+]
+
+
+class PlanProblem(Out):
+    """One thing that is wrong with a plan."""
+
+    file: str
+    line: int
+    column: int
+    code: str
+    message: str
+    hint: str
+
+
+class RequestProblem(Out):
+    """One part of a request that is wrong; ``pointer`` is a JSON pointer."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class Problem(Out):
+    """RFC 9457 problem details; ``type`` is a page of this service."""
+
+    type: str = Field(examples=["/problems/command-rejected"])
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    hint: str = Field(description="What to do next.")
+    request_id: str
+    run_id: str | None = None
+    errors: list[PlanProblem | RequestProblem] | None = None
+
+
+Answers: TypeAlias = dict[int | str, dict[str, Any]]
+
+
+def problems(*statuses: int, also: Answers | None = None) -> Answers:
+    """Return the documentation of the errors that a call may answer, and of what *also* is."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    told = {
+        403: "Asked under another name, or by another site",
+        404: "There is no such thing",
+        409: "The state does not allow it",
+        413: "The body is too large",
+        415: "The body is of another type",
+        422: "Not valid; errors says where",
+        502: "A hypervisor did not do it",
+        503: "Not available now",
+    }
+    all_of = sorted({403, 422, 503, *statuses})
+    found: Answers = {s: {"description": told[s], "content": content} for s in all_of}
+    return (also or {}) | found

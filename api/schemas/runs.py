@@ -1,0 +1,155 @@
+"""Runs, steps, events and decisions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas.common import By, In, Out, PersonText
+
+
+class RunRequest(In):
+    """A run that somebody wants."""
+
+    plan: str = Field(max_length=63, description="The id of a stored plan.")
+    mode: Literal["live", "dry-run", "simulate"] = "dry-run"
+    revision: int | None = Field(default=None, ge=1, description="The newest unless said.")
+    reason: PersonText = ""
+    only: list[str] = Field(
+        default=[], max_length=2000, description="Steps, groups, services: they and their needs."
+    )
+    confirm: str | None = Field(default=None, description="The plan's id; a live run needs it.")
+    by: By = "api"
+
+
+class Decide(In):
+    """A person's decision."""
+
+    comment: PersonText = ""
+    by: By = "api"
+
+
+class Decided(Out):
+    """``taken`` False: recorded, and it takes effect when a process drives the run."""
+
+    run: str
+    step: str | None
+    decision: str
+    taken: bool
+    by: str
+    comment: str
+
+
+class Counts(Out):
+    pending: int
+    ready: int
+    starting: int
+    verifying: int
+    healthy: int
+    failed: int
+    waiting: int
+    blocked: int
+    skipped: int
+    cancelled: int
+
+
+class RunService(Out):
+    """A service as a run or the plans know it; ``rto`` and ``rta`` in seconds."""
+
+    id: str
+    title: dict[str, str]
+    state: Literal["up", "restoring", "down", "not_affected", "unknown"]
+    tier: int
+    eta: Any = None
+    rto: float | None
+    plan: str
+    run: str | None
+
+
+class Services(Out):
+    items: list[RunService]
+    next: str | None
+
+
+class Finding(Out):
+    severity: str
+    code: str
+    step: str | None
+    machine: str | None
+    message: str
+    hint: str
+
+
+class Run(Out):
+    id: str
+    plan: str
+    revision: int | None
+    mode: str
+    status: str
+    reason: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    counts: Counts
+    eta: dict[str, str] | None
+    rto: dict[str, Any] | None
+    services: list[RunService]
+    started_by: str
+    driver: str
+    findings: list[Finding]
+
+
+class Runs(Out):
+    items: list[Run]
+    next: str | None
+
+
+class Check(Out):
+    kind: str
+    name: str
+    healthy: bool | None
+    evidence: str | None
+    at: str | None
+
+
+class Step(Out):
+    id: str
+    title: str
+    action: str
+    status: str
+    waits_for: str
+    attempt: int
+    depends_on: list[dict[str, str]]
+    connector: str | None
+    vm: str | None
+    host: str | None
+    ready_at: str | None
+    started_at: str | None
+    running_at: str | None
+    healthy_at: str | None
+    ended_at: str | None
+    error: str | None
+    who: dict[str, str] | None
+    checks: list[Check]
+
+
+class Steps(Out):
+    items: list[Step]
+    next: str | None
+
+
+class Event(Out):
+    seq: int
+    at: str
+    type: str
+    step: str | None
+    actor: str
+    data: dict[str, Any]
+
+
+class Events(Out):
+    """``next`` is null when nothing more was recorded yet; ask again with ``after``."""
+
+    items: list[Event]
+    next: str | None

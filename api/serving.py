@@ -1,0 +1,334 @@
+"""``drorch serve``: two processes over one store, and the parent that keeps both alive.
+
+The engine drives runs; the HTTP side answers people. Nothing that readers do can delay a
+recovery, and when either dies the other goes on while the parent starts it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from typing_extensions import override
+
+from api.app import create_app
+from api.bootstrap import Application
+from api.routes.desk import ENGINE, Desk
+from api.settings import Settings
+from drorch.errors import ConfigurationError
+
+log = structlog.get_logger()
+
+ROOT = Path(__file__).parents[1]
+FIRST_BACK_OFF = 0.2
+LONGEST_BACK_OFF = 5.0
+STEADY_AFTER = 10.0
+"""Seconds after which a child counts as well again and its back-off begins anew."""
+END_WITHIN = 5.0
+"""Seconds that a child gets to end; then it is killed, which costs nothing but is not nice."""
+_READY_EVERY = 0.05
+_BACKLOG = 256
+_STDIN = 0
+_PORT_PATIENCE = 2.5
+"""Seconds to wait for a port: the children of a service that was just killed may hold it."""
+
+
+def serve(settings: Settings, listening: Callable[[str], None] | None = None) -> int:
+    """Run the service until SIGTERM or SIGINT, and return 0.
+
+    *listening* is called with the address once it answers and an engine drives runs; by default
+    one line is printed. Raises `ConfigurationError` for an address beyond loopback, a port that
+    cannot be used, or a configuration that would fail later, and `JournalUnavailableError`.
+    """
+    configure_logs()
+    _only_loopback(settings.server.host)
+    _try_out(settings)
+    with _listener(settings) as listener:
+        return asyncio.run(_Service(settings, listener, listening or _announce).run())
+
+
+def configure_logs() -> None:
+    """Write one line for each event to stderr: JSON, or plain at a terminal. Safe to repeat."""
+    terminal = sys.stderr.isatty()
+    processors: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+    ]
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+
+
+def _only_loopback(host: str) -> None:
+    with contextlib.suppress(ValueError):
+        if ipaddress.ip_address(host).is_loopback:
+            return
+    if host != "localhost":
+        raise ConfigurationError(
+            f"[server] host = {host!r} is not loopback, and the service has no authentication yet",
+            hint='use host = "127.0.0.1"; from another machine, tunnel to it: '
+            "ssh -L 8140:127.0.0.1:8140 HOST",
+        )
+
+
+def _try_out(settings: Settings) -> None:
+    """Say now what is wrong with the configuration, rather than in a child again and again."""
+    Application(settings).store.close()
+
+
+def _listener(settings: Settings) -> socket.socket:
+    """Return the socket that both lives of the HTTP side share: a restart refuses nobody."""
+    host, port = settings.server.host, settings.server.port
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    until = time.monotonic() + _PORT_PATIENCE
+    while True:
+        try:
+            return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            if time.monotonic() < until and error.errno == errno.EADDRINUSE:
+                threading.Event().wait(_READY_EVERY)
+                continue
+            raise ConfigurationError(
+                f"cannot listen on {host} port {port}: {error.strerror}",
+                hint="is another 'drorch serve' running? End it, or choose another [server] port "
+                "(DRORCH_SERVER__PORT)",
+            ) from error
+
+
+def _announce(url: str) -> None:
+    sys.stdout.write(f"drorch serves on {url} (pages), {url}/api/v1 (REST), {url}/docs\n")
+    sys.stdout.flush()
+
+
+class _Service:
+    """The parent: it starts the two children, starts them again, and ends them."""
+
+    def __init__(
+        self, settings: Settings, listener: socket.socket, listening: Callable[[str], None]
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._listening = listening
+        self._ending = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        host = self._settings.server.host
+        shown = f"[{host}]" if ":" in host else host
+        return f"http://{shown}:{self._listener.getsockname()[1]}"
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._ending.set)
+        keeping = [
+            asyncio.create_task(self._keep("engine")),
+            asyncio.create_task(self._keep("http", self._listener.fileno())),
+        ]
+        telling = asyncio.create_task(self._tell_when_ready())
+        await self._ending.wait()
+        telling.cancel()
+        await asyncio.gather(*keeping)
+        return 0
+
+    async def _keep(self, role: str, *descriptors: int) -> None:
+        """Keep one child alive until the service ends."""
+        back_off = FIRST_BACK_OFF
+        loop = asyncio.get_running_loop()
+        while not self._ending.is_set():
+            began = loop.time()
+            code = await self._live(role, descriptors)
+            if self._ending.is_set():
+                return
+            if loop.time() - began > STEADY_AFTER:
+                back_off = FIRST_BACK_OFF
+            log.warning("child.died", role=role, code=code, again_in=back_off)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), back_off)
+            back_off = min(back_off * 2, LONGEST_BACK_OFF)
+
+    async def _live(self, role: str, descriptors: tuple[int, ...]) -> int:
+        """Return the exit code of one life of a child. Its stdin ends when this process does."""
+        arguments = [role, *(str(d) for d in descriptors)]
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "api.serving", *arguments),
+            stdin=asyncio.subprocess.PIPE,
+            pass_fds=descriptors,
+            start_new_session=True,  # Ctrl-C reaches the parent alone, which ends both in order
+            env={**os.environ, "PYTHONPATH": _python_path()},
+        )
+        log.info("child.started", role=role, pid=child.pid)
+        assert child.stdin is not None  # noqa: S101 (asked for above)
+        with contextlib.suppress(ConnectionError):
+            child.stdin.write(self._settings.model_dump_json().encode() + b"\n")
+            await child.stdin.drain()
+        dying = asyncio.create_task(child.wait())
+        ending = asyncio.create_task(self._ending.wait())
+        await asyncio.wait({dying, ending}, return_when=asyncio.FIRST_COMPLETED)
+        ending.cancel()
+        if not dying.done():
+            await _end(child, dying)
+        child.stdin.close()
+        return await dying
+
+    async def _tell_when_ready(self) -> None:
+        host, port = self._listener.getsockname()[:2]
+        while not await _answers(host, port):  # noqa: ASYNC110 (another process has to come up)
+            await asyncio.sleep(_READY_EVERY)
+        self._listening(self.url)
+
+
+def _python_path() -> str:
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+
+
+async def _end(child: asyncio.subprocess.Process, dying: asyncio.Task[int]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        child.terminate()
+    done, _ = await asyncio.wait({dying}, timeout=END_WITHIN)
+    if not done:
+        log.warning("child.killed", pid=child.pid, reason=f"not ended within {END_WITHIN:g} s")
+        child.kill()
+
+
+async def _answers(host: str, port: int) -> bool:
+    """Tell whether the service is ready, by asking it."""
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection(host, port)
+            writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+            answer = await reader.readline()
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return b" 200 " in answer
+
+
+async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
+    """Drive every run that nobody drives until *ending* is set."""
+    async with Application(settings) as app:
+        tasks = [
+            asyncio.create_task(app.supervisor.adopt_for_ever()),
+            asyncio.create_task(_show_alive(app)),
+            asyncio.create_task(ending.wait()),
+        ]
+        done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        for task in done:
+            task.result()
+
+
+async def _show_alive(app: Application) -> None:
+    """Hold the engine's lease for as long as this process lives: readers see that one drives.
+
+    Another engine over the same store may hold it; then this one waits, and drives all the same.
+    """
+    while (alive := app.leases.acquire(ENGINE)) is None:  # noqa: ASYNC110 (a file lock tells nobody)
+        await asyncio.sleep(_READY_EVERY)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        alive.release()
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: streams have to be told before connections can end."""
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run_http(settings: Settings, ending: asyncio.Event, descriptor: int) -> None:
+    """Answer on the socket *descriptor* until *ending* is set."""
+    async with Application(settings) as application:
+        app = create_app(application)
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
+            proxy_headers=False,
+        )
+        server = _Server(config)
+        desk: Desk = app.state.desk
+        with socket.socket(fileno=descriptor) as listener:
+            answering = asyncio.create_task(server.serve(sockets=[listener]))
+            stopping = asyncio.create_task(ending.wait())
+            await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            desk.feeds.close()
+            server.should_exit = True
+            stopping.cancel()
+            await answering
+
+
+def _watch_parent(end: Callable[[], None]) -> None:
+    """End with the parent: our stdin ends when it dies, however it dies."""
+
+    def watch() -> None:
+        while os.read(_STDIN, 4096):  # not by sys.stdin: its lock would trouble our own end
+            pass
+        end()
+        threading.Event().wait(END_WITHIN)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+async def _child(role: str, settings: Settings, descriptors: list[int]) -> None:
+    ending = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ending.set)
+
+    def end() -> None:
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(ending.set)
+
+    _watch_parent(end)
+    if role == "engine":
+        await run_engine(settings, ending)
+    else:
+        await run_http(settings, ending, descriptors[0])
+
+
+def main() -> int:
+    """Run as a child of `serve`, with the settings as one line of JSON on stdin."""
+    configure_logs()
+    role, *descriptors = sys.argv[1:]
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 1
+    settings = Settings.model_validate_json(line)
+    asyncio.run(_child(role, settings, [int(d) for d in descriptors]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
