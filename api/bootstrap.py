@@ -61,7 +61,8 @@ class Application:
             callouts=self.callouts,
             host_of=self._host_of,
         )
-        self.preflight = Preflight(self.connectors, self.callouts, self._broken)
+        self._holds = HoldGuard(self.store)
+        self.preflight = Preflight(self.connectors, self.callouts, self._broken, self._holds.reason)
         self.rehearsal = Rehearsal(self.preflight, self.prober)
         self.launcher = Launcher(self.store, self.shelf, self.leases, self.clock)
         self.supervisor = Supervisor(
@@ -73,7 +74,6 @@ class Application:
             clock=self.clock,
             driver=driver_name(),
         )
-        self._holds = HoldGuard(self.store)
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
 

@@ -16,7 +16,6 @@ from drorch.errors import ConfigurationError
 from plans.units import parse_duration
 
 PREFIX = "DRORCH_"
-_NOT_SETTINGS = frozenset({"CONFIG", "SERVER", "TOKEN", "REQUIRE_LAB", "LAB_CACHE"})
 
 
 def default_data_dir() -> Path:
@@ -75,6 +74,9 @@ class Settings(_Table):
     authorities: Mapping[str, AuthoritySettings] = Field(default_factory=dict)
     network: NetworkSettings = NetworkSettings()
     callouts: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
+    audit: Mapping[str, Any] = Field(default_factory=dict)
+    """Known and not used yet, as is ``power``."""
+    power: Mapping[str, Any] = Field(default_factory=dict)
     source: Path | None = Field(default=None, exclude=True)
 
     @property
@@ -142,7 +144,11 @@ def _overlay(table: dict[str, Any], environ: Mapping[str, str]) -> None:
     """Put ``DRORCH_SERVER__PORT=8141`` over ``[server] port``."""
     for name, value in sorted(environ.items()):
         key = name.removeprefix(PREFIX)
-        if name.startswith(PREFIX) and key not in _NOT_SETTINGS:
+        # Other variables of that prefix are not settings: DRORCH_SERVER, or what a container
+        # platform puts there for a service called drorch.
+        first = key.lower().split("__")[0]
+        is_setting = first in Settings.model_fields and ("__" in key or first == "data_dir")
+        if name.startswith(PREFIX) and is_setting:
             *tables, last = key.lower().split("__")
             target = table
             for part in tables:

@@ -19,6 +19,7 @@ from plans.source.text import MOST_BYTES
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FROM_A_CHECK = "x-drorch-check"
 _OWN_SITE = frozenset({"", "same-origin", "none"})
 
 HEADERS: Mapping[str, str] = {
@@ -78,7 +79,14 @@ def refused(method: str, headers: Headers) -> DrorchError | None:
             hint="use http://127.0.0.1 or http://localhost with the service's port; "
             "authentication, and with it other addresses, comes later",
         )
-    if method in _SAFE or _from_here(host, headers):
+    if method in _SAFE:
+        return None
+    if _FROM_A_CHECK in headers:
+        return OriginRefusedError(
+            "a health check of a plan asked for this",
+            hint="plans may look at this service, but decide nothing through it",
+        )
+    if _from_here(host, headers):
         return None
     return OriginRefusedError(
         "a page of another site asked for this",

@@ -119,6 +119,10 @@ def _url(attempt: Attempt) -> httpx2.URL:
     return url
 
 
+CHECK_HEADER = "X-Drorch-Check"
+"""Marks every request of a check, whatever the plan says: drorch takes no decision from one."""
+
+
 def _headers(attempt: Attempt) -> dict[str, str]:
     given: Mapping[str, object] = attempt.params.get("headers") or {}
     headers = {"User-Agent": "drorch", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -126,6 +130,7 @@ def _headers(attempt: Attempt) -> dict[str, str]:
         headers[str(name)] = str(value)
         if str(name).lower() in _SECRET_HEADERS:
             attempt.hide(str(value))
+    headers[CHECK_HEADER] = "1"
     return headers
 
 

@@ -15,9 +15,12 @@ from connectors.checks.threads import Threads
 from connectors.checks.trust import Trust
 from connectors.network import Network
 from drorch.errors import (
+    AuthenticationError,
+    CertificateError,
     ConfigurationError,
     DrorchError,
     OutcomeUnknownError,
+    ProtocolError,
     UnavailableError,
 )
 from drorch.model.plan import CheckSpec, MachineRef
@@ -114,8 +117,9 @@ async def _judged(attempt: Attempt, kind: Kind) -> tuple[Verdict, str]:
 
 
 def _verdict_of(error: DrorchError) -> Verdict:
-    if isinstance(error, UnavailableError | OutcomeUnknownError):
-        return Verdict.UNREACHABLE
+    away = UnavailableError | OutcomeUnknownError | ProtocolError
+    if isinstance(error, away | AuthenticationError | CertificateError):
+        return Verdict.UNREACHABLE  # trouble of the hypervisor's, not of the application
     if isinstance(error, UnwellError):
         return Verdict.UNWELL
     return Verdict.BROKEN

@@ -22,18 +22,26 @@ from drorch.run.words import CALLOUT_DOUBT, CALLOUT_HINT
 
 log = structlog.get_logger()
 
+_DOUBTS = frozenset({EffectKind.RECONCILE, EffectKind.RECONCILE_STOP})
+_DOUBT_AGAIN = 5.0
+
 Post = Callable[[cmd.Command], None]
 
 
 async def perform(effect: Effect, state: RunState, world: World, post: Post) -> None:
     """Carry *effect* out and post the report. Cancelling it only stops the waiting."""
     step = state.step(effect.number)
-    try:
-        post(await _perform(effect, step, state, world, post))
-    except Exception as error:
-        # A defect in an adapter concerns one step; the rest of the town still needs its machines.
-        log.exception("effect.broke", step=step.id, effect=effect.kind)
-        post(_unforeseen(effect, step, error))
+    while True:
+        try:
+            post(await _perform(effect, step, state, world, post))
+        except Exception as error:
+            # A defect in an adapter concerns one step; the town still needs its other machines.
+            log.exception("effect.broke", step=step.id, effect=effect.kind)
+            if effect.kind in _DOUBTS:
+                await world.clock.sleep(_DOUBT_AGAIN)  # a doubt stays one until it is resolved
+                continue
+            post(_unforeseen(effect, step, error))
+        return
 
 
 async def _perform(
@@ -52,6 +60,8 @@ async def _perform(
             order = orders.reconcile
         case EffectKind.POWER_OFF:
             order = orders.power_off
+        case EffectKind.RECONCILE_STOP:
+            order = orders.reconcile_stop
         case EffectKind.AWAIT_RUNNING:
             order = orders.await_running
         case _:
@@ -113,6 +123,8 @@ async def _call_out(effect: Effect, step: Step, world: World) -> cmd.Report:
         kind=FailureKind.REFUSED,
         detail=f"callout {step.action.name}: {result.evidence}",
         hint="mend what the callout complains about, then 'retry'",
+        # Part of it may have been done: only what is declared repeatable is repeated unasked.
+        retryable=world.callouts.repeatable(step.action.name),
     )
 
 

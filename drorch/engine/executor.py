@@ -68,7 +68,10 @@ class Executor:
         state = await self._resume(recorded)
         if state.is_over:
             return state
-        self.post(self._first_command(state))
+        # What people decided while nobody drove the run counts before anything is ordered.
+        for entry in await self._journal.inbox(self._run):
+            self._take(entry)
+        self._inbox.appendleft((self._first_command(state), None))
         try:
             await self._drive(state)
         except* JournalError as lost:  # a task group wraps what is raised inside it

@@ -16,7 +16,7 @@ from drorch.ports.lease import Lease, Leases
 from drorch.run import events as ev
 from drorch.run.status import Mode
 
-REFUSING = frozenset({"callout-unknown", "agent-unsupported", "machine-ambiguous"})
+REFUSING = frozenset({"callout-unknown", "agent-unsupported", "machine-ambiguous", "machine-twice"})
 """Findings that a live run cannot go around: the plan asks for what cannot be done at all."""
 
 
@@ -64,10 +64,13 @@ class Launcher:
                 taken[run] = self._leases.acquire(run)
             return self._first_events(run, order, findings)
 
-        run = await self._store.create_run(order.plan.id, order.mode, build, claims)
-        for other, lease in taken.items():
-            if other != run and lease is not None:
-                lease.release()
+        run = ""
+        try:
+            run = await self._store.create_run(order.plan.id, order.mode, build, claims)
+        finally:
+            for other, lease in taken.items():
+                if other != run and lease is not None:
+                    lease.release()
         return run, taken.get(run)
 
     def _first_events(
@@ -89,11 +92,13 @@ class Launcher:
         return (requested, ev.FindingsReported(at=now, findings=findings))
 
     async def _claims(self, plan: Plan, look: Look) -> list[tuple[str, str]]:
-        """Claim machines by the identity of their estate: connectors may share one.
+        """Claim machines by all that they are known by.
 
-        An estate that is away now is claimed by who answered there last.
+        By the identity of their estate, because two connectors may reach the same one; and by
+        the connector's name and the machine's, because an estate that is away cannot tell who
+        it is, nor which id a name has. One common claim is enough to refuse the second run.
         """
-        claims: list[tuple[str, str]] = []
+        claims: set[tuple[str, str]] = set()
         identities = dict(look.estates)
         for name, identity in look.estates.items():
             await self._shelf.remember_estate(name, identity)
@@ -104,9 +109,11 @@ class Launcher:
                 known = await self._shelf.known_estate(ref.connector)
                 identities[ref.connector] = known or f"connector:{ref.connector}"
             seen = look.machines.get(step.id)
-            machine = seen.machine if seen else ref.id or f"name:{ref.name}"
-            claims.append((identities[ref.connector], machine))
-        return sorted(set(claims))
+            names = {f"name:{seen.name}"} if seen else set()
+            names.add(seen.machine if seen else ref.id or f"name:{ref.name}")
+            for estate in (identities[ref.connector], f"connector:{ref.connector}"):
+                claims |= {(estate, name) for name in names}
+        return sorted(claims)
 
 
 def _refuse(look: Look) -> None:

@@ -13,6 +13,7 @@ from drorch.errors import (
     ConnectorError,
     MachineNotFoundError,
     OutcomeUnknownError,
+    ProtocolError,
     RefusedError,
     UnavailableError,
 )
@@ -55,15 +56,28 @@ async def power_on(errand: Errand) -> cmd.Report:
             return _accepted(errand, already=True)
         if (cure := _needs_person(seen)) is not None:
             return _failed(errand, *cure, retryable=False)
-        held = await errand.world.holds.reason(errand.connector, seen.machine)
-        if held:
+        if held := await _hold_on(errand, seen):
             return _held(errand, held)
+    except ConnectorError as error:
+        return _not_accepted(errand, error)
+    return await _order_on(errand, seen)
+
+
+async def _order_on(errand: Errand, seen: Sighting) -> cmd.Report:
+    """Send the one order of this attempt. Whatever is not certain is a doubt, not a failure."""
+    try:
         order = await errand.watch.connector.start(seen.machine)
-    except OutcomeUnknownError as error:
+    except (OutcomeUnknownError, ProtocolError) as error:
+        # Rubbish for an answer says nothing about the order that it answers.
         return cmd.ReportInDoubt(step=errand.step, attempt=errand.attempt, reason=error.message)
     except ConnectorError as error:
         return _not_accepted(errand, error)
     return _accepted(errand, handle=order.handle, already=order.already)
+
+
+async def _hold_on(errand: Errand, seen: Sighting) -> str:
+    """Return why a person holds this machine, whichever way they named it."""
+    return await errand.world.holds.reason(errand.connector, seen.machine, seen.name)
 
 
 async def reconcile(errand: Errand) -> cmd.Report:
@@ -103,6 +117,8 @@ async def power_off(errand: Errand) -> cmd.Report:
         seen = await errand.watch.look(errand.ref, max_age=FRESH)
         if seen.power is Power.OFF:
             return report
+        if held := await _hold_on(errand, seen):
+            return _held(errand, held)  # it could not be started again
         await errand.watch.connector.stop(seen.machine)
     except OutcomeUnknownError:
         pass  # a second stop does no harm, and looking tells
@@ -113,6 +129,23 @@ async def power_off(errand: Errand) -> cmd.Report:
         found = errand.watch.find(errand.ref)
         if errand.watch.failure is None and found is not None and found.power is Power.OFF:
             return report
+
+
+async def reconcile_stop(errand: Errand) -> cmd.Report:
+    """Of a restart that we did not live to see: what runs now is verified, not stopped again."""
+    while True:
+        try:
+            seen = await errand.watch.look(errand.ref, max_age=0)
+        except MachineNotFoundError as error:
+            return _not_accepted(errand, error)
+        except ConnectorError:
+            await errand.watch.next_reading()
+            continue
+        if seen.power is Power.OFF:
+            return cmd.ReportStopped(step=errand.step, attempt=errand.attempt)
+        if seen.power is Power.RUNNING:
+            return cmd.ReportRunning(step=errand.step, attempt=errand.attempt, host=seen.host)
+        await errand.watch.next_reading()
 
 
 async def await_running(errand: Errand) -> cmd.Report:

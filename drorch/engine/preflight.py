@@ -7,7 +7,7 @@ a dry run, which adds the checks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from drorch.errors import ConfigurationError, ConnectorError, UnavailableError
@@ -35,17 +35,23 @@ class Look:
 
 
 class Preflight:
-    """Looks at a plan's world. *broken* tells what keeps a check from being carried out at all."""
+    """Looks at a plan's world.
+
+    *broken* tells what keeps a check from being carried out at all, *held* who holds a machine
+    (given connector, id and name); both return an empty text where there is nothing to tell.
+    """
 
     def __init__(
         self,
         connectors: Mapping[str, Connector],
         callouts: Callouts,
         broken: Callable[[CheckSpec], str],
+        held: Callable[[str, str, str], Awaitable[str]],
     ) -> None:
         self._connectors = connectors
         self._callouts = callouts
         self._broken = broken
+        self._held = held
 
     async def look(self, plan: Plan) -> Look:
         """Return what is there. Raises what must refuse a live run.
@@ -131,7 +137,11 @@ class Preflight:
                 look.findings.append(replace(found, step=step.id))
                 continue
             look.machines[step.id] = found
+            if found.machine in ids:
+                look.findings.append(_twice(step.id, ids[found.machine], found))
             ids[found.machine] = step.id
+            if why := await self._held(connector.name, found.machine, found.name):
+                look.findings.append(_hold(step.id, connector.name, found, why))
             look.findings.extend(replace(f, step=step.id) for f in _machine_findings(found))
         look.findings.extend(await _examined(connector, ids, look.findings))
 
@@ -191,6 +201,28 @@ def _resolve(ref: MachineRef, survey: Survey) -> Sighting | Finding:
         machine=ref.id or ref.name,
         message=f"{ref} does not exist there, or the credentials may not see it",
         hint="compare with 'drorch fleet'; a machine that was restored may have a new id",
+    )
+
+
+def _hold(step: str, connector: str, found: Sighting, why: str) -> Finding:
+    return Finding(
+        severity=Severity.WARNING,
+        code="held",
+        machine=found.machine,
+        step=step,
+        message=f"{found.name} ({found.machine}) must not be started: {why}",
+        hint=f"drorch release {connector}/{found.machine}, when it may boot",
+    )
+
+
+def _twice(step: str, other: str, found: Sighting) -> Finding:
+    return Finding(
+        severity=Severity.ERROR,
+        code="machine-twice",
+        machine=found.machine,
+        step=step,
+        message=f"{step} and {other} are the same machine: {found.name} ({found.machine})",
+        hint="leave one of the two steps out",
     )
 
 

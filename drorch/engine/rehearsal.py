@@ -79,12 +79,18 @@ def _checks(
         power = seen.power if seen else _power_of_needs(graph, number, look)
         machine = replace(step.machine, id=seen.machine) if step.machine and seen else None
         for check in step.verify:
-            if check.kind == "callout" or (check.kind == "agent" and power is not Power.RUNNING):
-                continue  # a callout may act, and a dry run touches nothing
+            if _may_act(check) or (check.kind == "agent" and power is not Power.RUNNING):
+                continue
             yield step.id, step.id, check, power, machine
     for service in plan.services:
         for check in service.verify:
             yield None, f"service {service.id}", check, None, None
+
+
+def _may_act(check: CheckSpec) -> bool:
+    """A dry run touches nothing: no callouts, and no HTTP methods but those that only read."""
+    method = str(check.params.get("method") or "GET").upper()
+    return check.kind == "callout" or method not in {"GET", "HEAD", "OPTIONS"}
 
 
 def _power_of_needs(graph: Graph, number: int, look: Look) -> Power | None:
@@ -158,6 +164,11 @@ def _finding(one: _Tried) -> Finding | None:
     if one.result.verdict is Verdict.BROKEN:
         hint = "mend the configuration, or the check in the plan"
         return _error(one, "check-broken", f"{said} cannot be carried out: {evidence}", hint)
+    if one.step is None and one.result.verdict is not Verdict.HEALTHY:
+        hint = "it runs elsewhere: tell its contact; this run does not depend on it"
+        return replace(
+            _error(one, "external-unwell", f"{said}: {evidence}", hint), severity=Severity.WARNING
+        )
     if not _expected_up(one):
         return _answers_while_off(one, said)
     match one.result.verdict:

@@ -19,6 +19,7 @@ _ABOUT_TO_CHANGE = frozenset(
     {
         EffectKind.POWER_ON,
         EffectKind.POWER_OFF,
+        EffectKind.RECONCILE_STOP,
         EffectKind.RECONCILE,
         EffectKind.AWAIT_RUNNING,
     }
@@ -164,7 +165,9 @@ class Sentry:
             machine, ref = self._state.steps[number].machine, self._state.step(number).machine
             if ref is None or machine is None:
                 continue
-            if not await self._world.holds.reason(ref.connector, machine):
+            seen = self._world.estates[ref.connector].find(ref)
+            names = (machine, seen.name) if seen else (machine,)
+            if not await self._world.holds.reason(ref.connector, *names):
                 self._post(cmd.ReportObstacleGone(scope=scope, key=key))
 
 

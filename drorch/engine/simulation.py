@@ -15,7 +15,7 @@ from drorch.engine.virtual import VirtualClock, run_virtually
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HoldGuard, World
 from drorch.journal.memory import MemoryJournal
-from drorch.model.plan import CheckSpec, MachineRef, Plan
+from drorch.model.plan import CheckSpec, MachineRef, Plan, Step
 from drorch.ports.callout import CalloutResult
 from drorch.ports.check import CheckResult, Verdict
 from drorch.ports.connector import (
@@ -100,11 +100,33 @@ class ImaginedEstate:
 
 
 class ImaginedProber:
-    """Every check holds: what it would verify runs already when it is asked."""
+    """A check holds when what is left of ``expect`` after the boot is over.
+
+    Gates and questions are verified at once: nothing boots behind them.
+    """
+
+    def __init__(self, plan: Plan | None = None) -> None:
+        self._left: dict[str, float] = {}
+        self._asked: dict[str, float] = {}
+        for step in plan.steps if plan else ():
+            if step.machine is not None:
+                stable = max((c.stable.total_seconds() for c in step.verify if c.stable), default=0)
+                left = step.expect.total_seconds() - stable - _boot(step)
+                self._left[_key(step.machine)] = min(
+                    max(0.0, left), step.verify_timeout.total_seconds() * 0.9 - stable
+                )
 
     async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
-        del check, machine
-        return CheckResult(verdict=Verdict.HEALTHY, evidence="imagined")
+        del check
+        now = asyncio.get_running_loop().time()
+        key = _key(machine) if machine else ""
+        well = now - self._asked.setdefault(key, now) >= self._left.get(key, 0.0)
+        verdict = Verdict.HEALTHY if well else Verdict.UNWELL
+        return CheckResult(verdict=verdict, evidence="imagined")
+
+
+def _key(machine: MachineRef) -> str:
+    return f"{machine.connector}/{machine.id or machine.name}"
 
 
 class ImaginedCallouts:
@@ -135,7 +157,7 @@ async def _simulate(request: RunRequested) -> tuple[Event, ...]:
     estates = {name: EstateWatch(estate) for name, estate in _estates(request.plan).items()}
     world = World(
         estates=estates,
-        prober=ImaginedProber(),
+        prober=ImaginedProber(request.plan),
         callouts=ImaginedCallouts(),
         holds=HoldGuard(journal),
         clock=VirtualClock(request.at),
@@ -151,10 +173,21 @@ async def _simulate(request: RunRequested) -> tuple[Event, ...]:
     return tuple(journal.events[request.run])
 
 
+def _boot(step: Step) -> float:
+    """Return the part of ``expect`` that is left for the boot, in seconds.
+
+    ``expect`` is from the order to healthy: the checks' own time is taken from it, and a slow
+    application, not the hypervisor, is what makes it longer than ``start_timeout``.
+    """
+    stable = max((c.stable.total_seconds() for c in step.verify if c.stable), default=0.0)
+    boot = max(0.0, step.expect.total_seconds() - stable)
+    return min(boot, step.start_timeout.total_seconds() * 0.9)
+
+
 def _estates(plan: Plan) -> dict[str, ImaginedEstate]:
     boots: dict[str, dict[str, float]] = {}
     for step in plan.steps:
         if step.machine is not None:
             key = step.machine.id or step.machine.name or step.id
-            boots.setdefault(step.machine.connector, {})[key] = step.expect.total_seconds()
+            boots.setdefault(step.machine.connector, {})[key] = _boot(step)
     return {name: ImaginedEstate(name, machines) for name, machines in boots.items()}

@@ -95,8 +95,12 @@ class Supervisor:
         """Drive every open run that nobody drives, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
-                for line in await self._shelf.runs(only_open=True):
-                    self._adopt(group, line.id)
+                try:
+                    for line in await self._shelf.runs(only_open=True):
+                        self._adopt(group, line.id)
+                except (DrorchError, OSError) as error:
+                    # The runs that are driven wait for the disk themselves: leave them be.
+                    log.warning("adopter.waits", reason=str(error))
                 await asyncio.sleep(LOOK_EVERY)
 
     def _adopt(self, group: asyncio.TaskGroup, run: str) -> None:
@@ -146,6 +150,9 @@ class Supervisor:
             return (await self._rehearsal.examine(plan)).findings
         except DrorchError as error:
             return [_refusal(error)]
+        except Exception as error:
+            log.exception("rehearsal.broke")
+            return [_refusal(DrorchError(f"unexpected {type(error).__name__}: {error}"))]
 
     async def _simulate(
         self,

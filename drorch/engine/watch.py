@@ -7,7 +7,7 @@ spaced by the connector's ``survey_every``, and fast only while something is abo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -17,6 +17,7 @@ from drorch.errors import (
     CertificateError,
     ConnectorError,
     MachineNotFoundError,
+    ProtocolError,
     UnreachableError,
 )
 from drorch.model.plan import MachineRef
@@ -46,6 +47,7 @@ class EstateWatch:
         self.failure: ConnectorError | None = None
         self.taken_at: float | None = None
         self._names: dict[str, list[str]] | None = None
+        self._read_by_name: Mapping[str, Sighting] = {}
         self._listeners: list[Listener] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._busy: set[object] = set()
@@ -78,7 +80,9 @@ class EstateWatch:
     def find(self, ref: MachineRef) -> Sighting | None:
         """Return the last reading of the machine that a plan names, if it was seen."""
         if ref.id is not None:
-            return self.machines.get(ref.id)
+            # A connector may know a machine by more ids than the one that it lists it under.
+            known = self.machines.get(ref.id) or self._read_by_name.get(ref.id)
+            return self.machines.get(known.machine, known) if known else None
         if self._names is None:
             self._names = {}
             for sighting in self.machines.values():
@@ -134,12 +138,17 @@ class EstateWatch:
             self._failed(UnreachableError(f"{self.name} did not answer within {_DEADLINE:g} s"))
         except ConnectorError as error:
             self._failed(error)
+        except Exception as error:
+            # A defect or a half-changed configuration must not leave every run here waiting.
+            log.exception("estate.broke", connector=self.name)
+            self._failed(ProtocolError(f"{self.name}: {type(error).__name__}: {error}"))
         else:
             self._succeeded(survey, began)
 
     def _succeeded(self, survey: Survey, began: float) -> None:
         # A change that was pushed while the reading was under way is newer than what it read.
         self.machines = {**survey.machines, **self._pushed_meanwhile}
+        self._read_by_name = survey.machines
         self.hosts = dict(survey.hosts)
         self.quorum_lost = "" if survey.quorate else (survey.reason or "no quorum")
         self.failure, self._names, self.taken_at = None, None, began

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from drorch.errors import JournalError
 from drorch.run import commands as cmd
@@ -68,6 +68,12 @@ def encode_decision(decision: cmd.Decision) -> tuple[str, str]:
     return name, _DECISIONS[name].dump_json(decision).decode()
 
 
-def decode_decision(name: str, data: str) -> cmd.Decision:
-    decision: cmd.Decision = _DECISIONS[name].validate_json(data)
+def decode_decision(name: str, data: str) -> cmd.Decision | None:
+    """Return the decision, or None if another version of drorch wrote what this one can't read."""
+    if name not in _DECISIONS:
+        return None
+    try:
+        decision: cmd.Decision = _DECISIONS[name].validate_json(data)
+    except ValidationError:
+        return None
     return decision

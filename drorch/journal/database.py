@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def open_database(path: Path) -> Engine:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Made by us, so that SQLite gives its side files (the newest events) the same rights.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
@@ -35,7 +38,6 @@ def open_database(path: Path) -> Engine:
             hint="check that data_dir exists, is on a local disk with free space, and that "
             "this user may write there",
         ) from error
-    path.chmod(0o600)
     return engine
 
 

@@ -134,7 +134,8 @@ class Store:
             .order_by(inbox_.c.id)
         )
         rows = await self.reading(lambda connection: connection.execute(query).all())
-        return [Asked(id=r.id, decision=codec.decode_decision(r.decision, r.data)) for r in rows]
+        decoded = ((r.id, codec.decode_decision(r.decision, r.data)) for r in rows)
+        return [Asked(id=entry, decision=decision) for entry, decision in decoded if decision]
 
     async def submit(self, run: str, decision: cmd.Decision) -> int:
         """Put a person's decision into the inbox of *run*; return the number of its entry."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from typing_extensions import override
 
 from drorch.errors import JournalConflictError, JournalUnavailableError
@@ -82,8 +82,9 @@ class Writer(threading.Thread):
             with self._engine.begin() as connection:
                 results = [job.work(connection) for job in jobs]
         except Exception as error:  # noqa: BLE001 (a thread's task boundary)
-            if len(jobs) == 1:
-                _tell(jobs[0], error=translate(error))
+            if len(jobs) == 1 or isinstance(error, OperationalError):
+                for job in jobs:  # the disk or a lock: asking for each again takes as long again
+                    _tell(job, error=translate(error))
                 return
             for job in jobs:  # find the one that spoils the group
                 self._commit([job])

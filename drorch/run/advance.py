@@ -13,11 +13,12 @@ from drorch.run.evolve import ending
 from drorch.run.rules import (
     Events,
     attempt_failed,
+    doubted,
     is_away,
     verified,
 )
 from drorch.run.schedule import ready_now
-from drorch.run.state import RunState, is_question
+from drorch.run.state import RunState, StepState, is_question
 from drorch.run.status import Ask, FailureKind, Mode, OrderKind, StepStatus
 from drorch.run.words import CHECK_HINT, HANG_HINT, START_HINT, not_running, not_verified
 
@@ -56,6 +57,11 @@ def _expired(state: RunState, number: int, now: datetime) -> Events:
     match own.status:
         case StepStatus.STARTING if own.order is OrderKind.WAIT:
             return verified(state, number, now)
+        case StepStatus.STARTING if _is_unanswered(own) and not state.aborting:
+            # Nobody answered the order: looking gets as long again before the attempt is spent.
+            moved = ev.DeadlineMoved(at=now, step=step.id, until=now + step.start_timeout)
+            reason = "the order has not been answered in time"
+            return (*doubted(state, number, reason, now), moved)
         case StepStatus.STARTING if is_away(state, number) and not state.aborting:
             return (ev.DeadlineMoved(at=now, step=step.id, until=now + step.start_timeout),)
         case StepStatus.VERIFYING if is_away(state, number) and _asks_hypervisor(step):
@@ -75,6 +81,10 @@ def _expired(state: RunState, number: int, now: datetime) -> Events:
             return (ev.AnswerOverdue(at=now, step=step.id, overdue_at=overdue_at),)
         case _:
             return (ev.RetryDue(at=now, step=step.id),)
+
+
+def _is_unanswered(own: StepState) -> bool:
+    return own.order is OrderKind.START and not own.accepted and own.doubt is None
 
 
 def _asks_hypervisor(step: Step) -> bool:
@@ -142,6 +152,8 @@ def _order(state: RunState, number: int) -> OrderKind:
             return OrderKind.STOP if restart else OrderKind.VERIFY
         case Wait():
             return OrderKind.WAIT
+        case Callout() if own.acted and own.failure is FailureKind.UNHEALTHY:
+            return OrderKind.VERIFY
         case Callout():
             return OrderKind.WAIT if state.mode is Mode.SIMULATE else OrderKind.CALLOUT
         case Manual():

@@ -19,6 +19,8 @@ class EffectKind(StrEnum):
     """Look, and order it on unless it is on."""
     RECONCILE = "reconcile"
     """An order is in doubt: look, search for it, and never repeat it."""
+    RECONCILE_STOP = "reconcile-stop"
+    """The stop of a restart is in doubt after a crash: look, and stop nothing again."""
     POWER_OFF = "power-off"
     """Of a restart: order it off and wait until it is."""
     AWAIT_RUNNING = "await-running"
@@ -61,7 +63,7 @@ def _kind(state: RunState, number: int) -> EffectKind:
     if own.order is OrderKind.CALLOUT:
         return EffectKind.CALLOUT_DOUBT if own.doubt else EffectKind.CALL_OUT
     if own.order is OrderKind.STOP:
-        return EffectKind.POWER_OFF
+        return EffectKind.RECONCILE_STOP if own.doubt else EffectKind.POWER_OFF
     if own.accepted:
         return EffectKind.AWAIT_RUNNING
     return EffectKind.RECONCILE if own.doubt else EffectKind.POWER_ON

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from drorch.model.collector import collector_paused
-from drorch.model.plan import OnFailure, Wait
+from drorch.model.plan import Manual, OnFailure, Step, Wait
 from drorch.run import events as ev
 from drorch.run.levels import prime, relevel, start_deadline
 from drorch.run.state import Doubt, Obstacle, RunState, StepState, takes_slot
 from drorch.run.status import Ask, FailureKind, OrderKind, RunStatus, Scope, StepStatus
 from drorch.run.waiting import free_slot, line_up, requeue, set_timer, take_slot
 
+_TOLD_AGAIN = timedelta(minutes=15)
 _ENDING = frozenset(
     {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
 )
@@ -81,11 +82,12 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
         case ev.StepStarted():
             _started(state, number, event)
         case ev.StepPutBack():
-            own.spent -= 1
+            own.spent, own.put_back = own.spent - 1, own.put_back + 1
             own.error, own.hint = event.reason, event.hint
             _back_off(state, number, event.retry_at, event.at)
         case ev.OrderAccepted():
             own.accepted, own.handle, own.doubt = True, event.handle, None
+            own.put_back = 0
         case ev.OrderInDoubt():
             own.doubt = Doubt(crash=False)
             own.error = event.reason
@@ -106,9 +108,9 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
         case ev.MachineLost():
             own.failure, own.error, own.hint = FailureKind.LOST, event.detail, ""
         case ev.ActionDone():
-            own.ask = None
+            own.ask, own.acted = None, True
             own.comment = event.evidence or own.comment
-            own.accepted_by = event.by
+            own.decided_by = event.by or own.decided_by
             _verifying(state, number, event.until, event.at)
         case ev.CheckChanged():
             seen = ev.CheckSeen(healthy=event.healthy, evidence=event.evidence)
@@ -139,10 +141,11 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             own.spent = 0
             _again(state, number, event.at)
         case ev.StepSkipped():
-            own.comment, own.accepted_by = event.comment, event.by
+            own.comment, own.decided_by = event.comment, event.by
             _settle(state, number, StepStatus.SKIPPED, event.at)
         case ev.StepAccepted():
             own.comment, own.accepted_by = event.comment, event.by
+            own.decided_by = event.by
             own.healthy_at = event.at
             _settle(state, number, StepStatus.HEALTHY, event.at)
         case _:
@@ -302,6 +305,17 @@ def _adopted(state: RunState, event: ev.RunAdopted) -> None:
     for number, own in enumerate(state.steps):
         if own.in_flight:
             _adopt_step(state, number, own, event.at)
+        elif own.timer is not None:
+            # The clock that this was written by may have been set since.
+            longest = _longest_pause(state.step(number), own)
+            set_timer(state, number, min(own.timer, event.at + longest))
+
+
+def _longest_pause(step: Step, own: StepState) -> timedelta:
+    if own.status is StepStatus.READY:
+        return step.retry.max_wait
+    asked = step.action.timeout if isinstance(step.action, Manual) else None
+    return asked or _TOLD_AGAIN
 
 
 def _adopt_step(state: RunState, number: int, own: StepState, at: datetime) -> None:
@@ -310,7 +324,8 @@ def _adopt_step(state: RunState, number: int, own: StepState, at: datetime) -> N
     if isinstance(step.action, Wait) and own.order is OrderKind.WAIT:
         set_timer(state, number, min(own.timer or at, at + step.action.duration))
         return
-    if own.order in (OrderKind.START, OrderKind.CALLOUT) and not own.accepted:
+    doubtful = (OrderKind.START, OrderKind.STOP, OrderKind.CALLOUT)
+    if own.order in doubtful and not own.accepted:
         own.doubt = Doubt(crash=True) if own.status is StepStatus.STARTING else None
     if own.timer is not None:
         set_timer(state, number, at + _patience(own, step.start_timeout, step.verify_timeout))

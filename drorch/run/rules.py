@@ -16,7 +16,8 @@ Events: TypeAlias = tuple[ev.Event, ...]
 
 NOT_RUNNING = frozenset({Power.OFF, Power.CRASHED, Power.PAUSED})
 _CONTACT_LOST = timedelta(seconds=2)
-"""How long a step rests after a hypervisor did not take its order; the obstacle rules the rest."""
+"""How long a step rests after a hypervisor did not take its order; doubles while that goes on."""
+_CONTACT_LOST_LONGEST = timedelta(minutes=1)
 
 
 def running(state: RunState, number: int, host: str | None, now: datetime) -> Events:
@@ -128,7 +129,7 @@ def lost_contact(
         attempt=own.attempt,
         reason=report.reason,
         hint=report.hint,
-        retry_at=now + _CONTACT_LOST,
+        retry_at=now + min(_CONTACT_LOST * 2 ** min(own.put_back, 10), _CONTACT_LOST_LONGEST),
     )
     if (report.scope, report.key) in state.obstacles:
         return (put_back,)

@@ -71,7 +71,8 @@ def _runs(
             yield from running(state, number, seen.host, now)
         return
     asked = own.status is StepStatus.WAITING and own.ask is Ask.FAILURE
-    if own.status not in NOT_BEGUN and not asked:
+    failed = own.status is StepStatus.FAILED and not state.aborting
+    if own.status not in NOT_BEGUN and not asked and not failed:
         return
     if own.power is Power.RUNNING and not first:
         return  # it ran all along; what failed were its checks

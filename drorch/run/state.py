@@ -87,6 +87,10 @@ class StepState:
     attempt_at: datetime | None = None
     order: OrderKind | None = None
     accepted: bool = False
+    acted: bool = False
+    """Its callout has been carried out: only its checks are tried again."""
+    put_back: int = 0
+    """How often in a row its order was not received."""
     doubt: Doubt | None = None
     handle: str = ""
     slot: Bucket | None = None
@@ -107,6 +111,7 @@ class StepState:
     hint: str = ""
     checks: dict[str, tuple[CheckSeen, datetime]] = field(default_factory=dict)
     accepted_by: str = ""
+    decided_by: str = ""
     comment: str = ""
     ready_at: datetime | None = None
     started_at: datetime | None = None

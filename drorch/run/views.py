@@ -11,7 +11,7 @@ from drorch.model.plan import CheckSpec, Service, Step
 from drorch.ports.connector import Finding
 from drorch.run.schedule import what_is_full
 from drorch.run.state import RunState, StepState
-from drorch.run.status import IN_FLIGHT, Ask, Mode, StepStatus
+from drorch.run.status import IN_FLIGHT, Ask, Mode, RunStatus, StepStatus
 
 Json: TypeAlias = dict[str, Any]
 
@@ -100,6 +100,7 @@ def step_json(state: RunState, number: int) -> Json:
         "overdue": own.overdue,
         "who": _who(state, step, own),
         "accepted_by": own.accepted_by or None,
+        "decided_by": own.decided_by or None,
         "comment": own.comment or None,
         "handle": own.handle or None,
         "checks": [_check_json(own, check) for check in step.verify],
@@ -203,7 +204,7 @@ def service_json(state: RunState, service: Service) -> Json:
         "eta": None,
         "rto": rto,
         "rta": rta,
-        "met": None if rto is None or rta is None else rta <= rto,
+        "met": _service_met(state, service, rto, rta),
         "up_at": stamp(up_at),
         "contact": service.contact,
         "fallback": dict(service.fallback),
@@ -211,6 +212,16 @@ def service_json(state: RunState, service: Service) -> Json:
         "plan": state.plan.id,
         "run": state.run,
     }
+
+
+def _service_met(
+    state: RunState, service: Service, rto: float | None, rta: float | None
+) -> bool | None:
+    if rto is None or service.external or state.mode is Mode.DRY_RUN:
+        return None
+    if rta is None:
+        return False if state.is_over else None
+    return rta <= rto
 
 
 def service_up_at(state: RunState, service: Service) -> datetime | None:
@@ -248,11 +259,14 @@ def _rto(state: RunState) -> Json | None:
     """Return the plan's objective and whether it is, was or can still be met."""
     if state.plan.rto is None:
         return None
-    took = None
-    if state.started_at and state.ended_at:
-        took = (state.ended_at - state.started_at).total_seconds()
     goal = state.plan.rto.total_seconds()
-    return {"seconds": goal, "rta": took, "met": None if took is None else took <= goal}
+    if state.ended is None or state.mode is Mode.DRY_RUN:
+        return {"seconds": goal, "rta": None, "met": None}
+    if state.ended is not RunStatus.SUCCEEDED or state.started_at is None:
+        return {"seconds": goal, "rta": None, "met": False}
+    assert state.ended_at is not None  # noqa: S101 (it has ended)
+    took = (state.ended_at - state.started_at).total_seconds()
+    return {"seconds": goal, "rta": took, "met": took <= goal}
 
 
 def finding_json(finding: Finding) -> Json:

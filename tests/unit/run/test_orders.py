@@ -12,7 +12,7 @@ from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.effects import EffectKind
 from drorch.run.status import RunStatus, Scope, StepStatus
-from tests.fakes.plans import ONCE, TWICE, callout, question, vm, wait
+from tests.fakes.plans import ONCE, TWICE, callout, check, question, vm, wait
 from tests.fakes.script import Script
 
 
@@ -96,7 +96,7 @@ def test_after_a_crash_a_restart_goes_on_where_it_was() -> None:
     run.later(600)
     run.later(5)
     adopt(run)
-    assert kind(run, "db") is EffectKind.POWER_OFF, "stopping twice does no harm"
+    assert kind(run, "db") is EffectKind.RECONCILE_STOP, "somebody may have started it since"
     run.send(cmd.ReportStopped(step="db", attempt=2))
     adopt(run)
     assert kind(run, "db") is EffectKind.RECONCILE, "starting twice might"
@@ -230,3 +230,55 @@ def test_a_guest_agent_is_not_blamed_for_a_hypervisor_that_is_away() -> None:
     run.cleared(Scope.CONNECTOR, "pve")
     run.verified("a")
     assert run.status("a") is StepStatus.HEALTHY
+
+
+def test_after_a_crash_what_runs_is_verified_and_not_stopped_again() -> None:
+    run = Script(vm("db", verify=(check(),), on_unhealthy=OnUnhealthy.RESTART))
+    run.runs("db")
+    run.sees("db", Power.RUNNING)
+    run.later(600)
+    run.later(5)
+    assert kind(run, "db") is EffectKind.POWER_OFF
+    adopt(run)
+    run.send(cmd.ReportRunning(step="db", attempt=2))
+    assert kind(run, "db") is EffectKind.VERIFY
+
+
+def test_an_order_that_nobody_answers_is_looked_for_before_its_attempt_is_spent() -> None:
+    run = Script(vm("a", start_timeout=timedelta(seconds=60)))
+    run.later(60)
+    assert kind(run, "a") is EffectKind.RECONCILE
+    assert run.status("a") is StepStatus.STARTING
+    run.later(60)
+    assert run.of(ev.AttemptFailed)
+
+
+def test_an_order_that_is_never_received_is_sent_ever_more_rarely() -> None:
+    run = Script(vm("a"))
+    pauses = []
+    for _ in range(8):
+        run.unavailable("a", Scope.CONNECTOR, "pve")
+        last = run.of(ev.StepPutBack)[-1]
+        pauses.append((last.retry_at - last.at).total_seconds())
+        run.cleared(Scope.CONNECTOR, "pve")
+        run.later(61)
+    assert pauses == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert run.own("a").spent == 1, "no attempt is spent"
+
+
+def test_a_back_off_survives_a_clock_that_was_set_meanwhile() -> None:
+    run = Script(vm("a"))
+    run.fails("a")
+    run.now -= timedelta(days=3650)
+    adopt(run)
+    run.later(61)
+    assert run.status("a") is StepStatus.STARTING
+
+
+def test_a_callout_that_was_carried_out_is_only_verified_again() -> None:
+    run = Script(callout("dns", verify=(check(),)))
+    run.send(cmd.ReportActionDone(step="dns", attempt=1))
+    run.later(600)
+    run.later(5)
+    assert kind(run, "dns") is EffectKind.VERIFY
+    assert run.own("dns").attempt == 2

@@ -165,3 +165,12 @@ def test_only_changes_are_recorded() -> None:
     run.sees("db", Power.STARTING, "h1")
     run.send(cmd.ReportMachines(connector="pve", machines={}))
     assert len(run.log) == before
+
+
+def test_a_failed_machine_that_a_person_starts_is_verified_and_lets_go_on() -> None:
+    run = Script(vm("db", **FIRM), question("san"))
+    run.accepted("db")
+    run.fails("db")
+    assert run.status("db") is StepStatus.FAILED
+    run.sees("db", Power.RUNNING)
+    assert run.status("db") is StepStatus.VERIFYING

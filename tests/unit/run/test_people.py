@@ -24,7 +24,7 @@ def test_a_question_waits_for_a_person_and_then_lets_go_on() -> None:
     assert run.verdict() is RunStatus.WAITING
     run.approve("san")
     assert run.status("san", "db") == ["healthy", "starting"]
-    assert own.accepted_by == "anna"
+    assert own.decided_by == "anna"
     assert run.verdict() is RunStatus.RUNNING
 
 
@@ -117,6 +117,7 @@ def test_a_machine_started_outside_is_verified_even_while_paused() -> None:
 
 def test_deadlines_of_what_acts_go_on_while_paused() -> None:
     run = Script(vm("a", retry=ONCE, start_timeout=timedelta(seconds=60)))
+    run.accepted("a")
     run.pause()
     run.later(60)
     assert run.asks("a")

