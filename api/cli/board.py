@@ -1,0 +1,287 @@
+"""What a screen about a run has to say, worked out from the run as the API shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from api.cli.access import Json
+from api.cli.spans import moment, span
+from api.cli.words import ASK, BAD, CALM, GOOD, WARN
+
+MODES: Mapping[str, tuple[str, str]] = {
+    "live": ("LIVE RUN", "bold white on red"),
+    "dry-run": ("DRY RUN - nothing is touched", "bold black on cyan"),
+    "simulate": ("SIMULATION - nothing is contacted", "bold white on blue"),
+}
+SIMULATED = ("LIVE RUN, SIMULATED FLEET - nothing real is touched", "bold white on magenta")
+
+GLYPHS: Mapping[str, tuple[str, str]] = {
+    "pending": ("□", "dim"),
+    "ready": ("⋯", "dim"),
+    "starting": ("▶", CALM),
+    "verifying": ("◌", WARN),
+    "healthy": ("✓", GOOD),
+    "failed": ("✕", BAD),
+    "waiting": ("☎", ASK),
+    "blocked": ("▲", "red"),
+    "skipped": ("↷", "dim"),
+    "cancelled": ("∅", "dim"),
+}
+SERVICE_GLYPHS: Mapping[str, tuple[str, str]] = {
+    "up": ("✓", GOOD),
+    "restoring": ("▶", CALM),
+    "down": ("✕", BAD),
+    "unknown": ("?", "dim"),
+    "not_affected": ("✓", "dim"),
+}
+
+_ACTING = ("starting", "verifying")
+
+
+class Row(NamedTuple):
+    """One step that acts or waits, and why."""
+
+    step: str
+    status: str
+    why: str
+
+
+class Card(NamedTuple):
+    """One thing that a person has to do."""
+
+    step: str
+    what: str
+    hint: str
+    who: str
+    behind: int
+    since: str
+    command: str
+    others: str
+    asks: bool
+    manual: bool
+
+
+@dataclass(slots=True)
+class Board:
+    """Works out cards and rows; ``behind`` is counted once, as a plan never changes in a run."""
+
+    program: str = "drorch"
+    _behind: dict[str, int] = field(default_factory=dict)
+    _of: str = ""
+
+    def cards(self, run: Json, now: datetime) -> list[Card]:
+        """Return what people must do, that with most steps behind it first."""
+        behind = self._counted(run)
+        asked = [step for step in run["steps"] if step["status"] == "waiting"]
+        asked.sort(key=lambda step: -behind.get(step["id"], 0))
+        return [self._card(run, step, behind.get(step["id"], 0), now) for step in asked]
+
+    def _card(self, run: Json, step: Json, behind: int, now: datetime) -> Card:
+        manual = step["asks"] == "manual"
+        title = f"{step['title']}: " if step["title"] not in ("", step["id"]) else ""
+        what = step["question"] if manual else step["error"] or step["waits_for"]
+        return Card(
+            step=step["id"],
+            what=f"{title}{what}",
+            hint="" if manual else step["hint"] or "",
+            who=_who(step),
+            behind=behind,
+            since=_age(step["ready_at"], now) if manual else "",
+            command=self._command(run, step),
+            others=_others(step),
+            asks=step["asks"] is not None,
+            manual=manual,
+        )
+
+    def _command(self, run: Json, step: Json) -> str:
+        if step["asks"] is None:
+            machine = f"{step['connector']}/{step['vm']}"
+            return f"{self.program} release {machine}"
+        verb = "approve" if step["asks"] == "manual" else "retry"
+        return f"{self.program} {verb} {run['id']} {step['id']} --comment '..'"
+
+    def rows(self, run: Json, now: datetime, most: int) -> list[Row]:
+        """Return at most *most* steps that act or wait, the stuck first, each with its reason."""
+        behind = self._counted(run)
+        open_steps = [step for step in run["steps"] if step["status"] in _RANKS]
+        ranked = sorted(open_steps, key=lambda step: (_rank(step), -behind.get(step["id"], 0)))
+        chosen = _mixed(ranked, most)
+        return [Row(step["id"], step["status"], why(step, now)) for step in chosen]
+
+    def _counted(self, run: Json) -> Mapping[str, int]:
+        if self._of != run["id"]:
+            self._of, self._behind = run["id"], count_behind(run["steps"])
+        return self._behind
+
+
+def _others(step: Json) -> str:
+    if step["asks"] is None:
+        return "what is held must not be started"
+    return "or reject" if step["asks"] == "manual" else "or skip, accept, reject"
+
+
+_RANKS = {
+    "waiting": 0,
+    "failed": 1,
+    "starting": 4,
+    "verifying": 4,
+    "ready": 5,
+    "pending": 6,
+    "blocked": 7,
+}
+
+
+def _rank(step: Json) -> int:
+    """Stuck first: what asks, what failed, what an obstacle holds up, what is tried again."""
+    status = step["status"]
+    if status == "ready" and step["error"]:
+        return 2
+    if status in _ACTING and (step["attempt"] > 1 or step["error"]):
+        return 3
+    if status == "pending" and not any(word in step["waits_for"] for word in _ACTING):
+        return 8
+    return _RANKS[status]
+
+
+def _mixed(ranked: Sequence[Json], most: int) -> Sequence[Json]:
+    """Keep a third of the room for what comes next: who waits for whom is half of the story."""
+    acting = [step for step in ranked if _rank(step) < 5]
+    waiting = [step for step in ranked if _rank(step) >= 5]
+    room = max(most - len(acting), min(len(waiting), most // 3))
+    return [*acting[: most - room], *waiting[:room]]
+
+
+def why(step: Json, now: datetime) -> str:
+    """Return why a step is not done yet; never empty."""
+    status = step["status"]
+    if status == "failed":
+        return step["error"] or "it failed"
+    waits_for: str = step["waits_for"]
+    if status == "verifying":
+        bad = next((c for c in step["checks"] if c["healthy"] is False), None)
+        told = f"{bad['kind']}: {short_evidence(bad['evidence'])}" if bad else f"for {waits_for}"
+        return f"{_age(step['running_at'] or step['started_at'], now)}{_again(step)} {told}"
+    if status == "starting":
+        return f"{_age(step['started_at'], now)}{_again(step)} for {waits_for}"
+    if status in ("pending", "blocked"):
+        return f"waits for {waits_for or 'what it needs'}"
+    if status == "ready" and step["error"]:
+        return f"{waits_for or 'its turn'}; {step['error']}"
+    return waits_for or "its turn"
+
+
+def short_evidence(evidence: str) -> str:
+    """Return what came back, without what was asked: a row has room for one of them."""
+    asked, colon, answer = evidence.partition(": ")
+    return answer if colon and asked.startswith("asked ") else evidence
+
+
+def _again(step: Json) -> str:
+    if step["attempt"] <= 1:
+        return ""
+    return f" attempt {step['attempt']}"
+
+
+def _age(since: str | None, now: datetime) -> str:
+    began = moment(since)
+    return "" if began is None else span((now - began).total_seconds())
+
+
+def _who(step: Json) -> str:
+    who = step["who"]
+    if not who:
+        return "nobody is named in the plan"
+    reach = "  ".join(part for part in (who["phone"], who["email"]) if part)
+    return f"{who['name']}  {reach}".strip()
+
+
+def count_behind(steps: Sequence[Json]) -> dict[str, int]:
+    """Return for each step how many others need it, directly or not."""
+    number = {step["id"]: place for place, step in enumerate(steps)}
+    members: dict[str, int] = {}
+    for place, step in enumerate(steps):
+        if step["group"]:
+            members[step["group"]] = members.get(step["group"], 0) | 1 << place
+    after: list[list[int]] = [[] for _ in steps]
+    for place, step in enumerate(steps):
+        for need in step["depends_on"]:
+            for before in _places(need["step"], number, members):
+                after[before].append(place)
+    return _closed(steps, after)
+
+
+def _places(target: str, number: Mapping[str, int], members: Mapping[str, int]) -> list[int]:
+    if target in number:
+        return [number[target]]
+    mask, places = members.get(target, 0), []
+    while mask:
+        low = mask & -mask
+        places.append(low.bit_length() - 1)
+        mask ^= low
+    return places
+
+
+def _closed(steps: Sequence[Json], after: Sequence[Sequence[int]]) -> dict[str, int]:
+    """Count by sets of bits, so that ten thousand steps cost no more than a blink each."""
+    masks: list[int | None] = [None] * len(steps)
+    for start in range(len(steps)):
+        stack = [start]
+        while stack:
+            place = stack[-1]
+            missing = [n for n in after[place] if masks[n] is None]
+            if missing:
+                stack += missing
+                continue
+            stack.pop()
+            mask = 0
+            for n in after[place]:
+                mask |= (masks[n] or 0) | 1 << n
+            masks[place] = mask
+    return {step["id"]: (masks[n] or 0).bit_count() for n, step in enumerate(steps)}
+
+
+def progress(run: Json) -> tuple[int, int, str]:
+    """Return how many steps are done, how many there are, and the rest in words."""
+    counts = run["counts"]
+    total = sum(counts.values())
+    done = counts["healthy"] + counts["skipped"]
+    acting = counts["starting"] + counts["verifying"]
+    parts: list[tuple[int, str]] = [
+        (counts["waiting"], "need a person"),
+        (counts["failed"], "failed"),
+        (counts["blocked"], "blocked"),
+        (acting, "acting"),
+        (counts["ready"], "queued"),
+        (counts["pending"], "pending"),
+        (counts["cancelled"], "cancelled"),
+    ]
+    return done, total, " · ".join(f"{n} {word}" for n, word in parts if n)
+
+
+Title = Callable[[Json], str]
+
+
+def service_title(service: Json, language: str = "en") -> str:
+    """Return a service's name in *language*, or in any it has."""
+    titles = service["title"]
+    return str(titles.get(language) or next(iter(titles.values()), service["id"]))
+
+
+def service_time(service: Json, run: Json, now: datetime) -> str:
+    """Return a service's recovery time so far against its objective."""
+    goal = f" of {span(service['rto'])}" if service["rto"] else ""
+    if service["rta"] is not None:
+        late = " LATE" if service["met"] is False else ""
+        return f"{span(service['rta'])}{goal}{late}"
+    if service["external"]:
+        return "runs elsewhere"
+    began = moment(run["started_at"])
+    ended = moment(run["ended_at"]) or now
+    if began is None:
+        return goal.removeprefix(" of ")
+    used = (ended - began).total_seconds()
+    late = " LATE" if service["rto"] and used > service["rto"] else ""
+    return f"{span(used)}{goal}{late}"

@@ -1,0 +1,92 @@
+"""All commands, put together under ``drorch``."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli import (
+    decision_commands,
+    estate_commands,
+    plan_commands,
+    run_command,
+    runs_commands,
+    service_commands,
+)
+from api.cli.context import Surroundings
+from api.cli.demo.command import demo
+
+app = typer.Typer(
+    name="drorch",
+    help="Disaster recovery orchestrator: brings virtual machines back in dependency order and "
+    "verifies that their applications answer.\n\nNew here? 'drorch demo' shows all of it on "
+    "simulated machines. Exit codes: 0 done, 1 it ended badly, 2 wrong use or input, 3 a person "
+    "must act, 4 the service or a hypervisor could not be reached.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"drorch {version('drorch')}")
+        except PackageNotFoundError:
+            typer.echo("drorch (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    *,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Instead of ./drorch.toml and its like."),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", envvar="DRORCH_SERVER", help="A running service, instead of this store."
+        ),
+    ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="DRORCH_TOKEN", show_envvar=True, help="For the service."),
+    ] = None,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show where an unforeseen error came from.")
+    ] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Global options; they may stand before or behind the command."""
+    del debug, version  # read where errors are told, and by the callback above
+    context.obj = Surroundings(config=config, server=server or None, token=token)
+
+
+app.command()(demo)
+app.command()(plan_commands.validate)
+app.command()(plan_commands.show)
+app.command()(run_command.run)
+app.command()(runs_commands.runs)
+app.command()(runs_commands.status)
+app.command()(runs_commands.watch)
+decision_commands.add_decisions(app)
+app.command()(runs_commands.report)
+app.command()(decision_commands.hold)
+app.command()(decision_commands.release)
+app.command()(decision_commands.holds)
+app.add_typer(estate_commands.connectors_app, name="connectors")
+app.command()(estate_commands.fleet)
+app.command()(service_commands.serve)
+app.command()(service_commands.simulator)
+app.command()(plan_commands.schema)

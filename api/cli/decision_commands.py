@@ -1,0 +1,140 @@
+"""Commands by which people decide: about a step, about a whole run, about a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from api.cli.access import Given, Json, Verb, find_run
+from api.cli.context import Surroundings, finish, run_async, surroundings
+from api.cli.exits import Exit, WrongUseError
+from api.cli.runs_commands import As, Run
+from api.cli.screen import Format, note, print_json, print_table, say
+from api.cli.spans import day_and_time
+
+Step = Annotated[str, typer.Argument(metavar="STEP", help="The step that is decided about.")]
+Comment = Annotated[str, typer.Option("--comment", "-c", help="What you saw, for the record.")]
+Machine = Annotated[
+    str, typer.Argument(metavar="MACHINE", help="As connector/machine, such as pve/101.")
+]
+
+_STEP_HELP = {
+    Verb.APPROVE: "Answer yes to the question of a manual step.",
+    Verb.REJECT: "Answer no: the step fails, as its policy says.",
+    Verb.RETRY: "Try a failed step again, with a fresh budget of attempts.",
+    Verb.SKIP: "Leave a step out; what needs it goes on.",
+    Verb.ACCEPT: "Vouch for a step: it counts as healthy, in your name.",
+}
+_RUN_HELP = {
+    Verb.PAUSE: "Start nothing new; what acts is let finish.",
+    Verb.RESUME: "Go on after a pause.",
+    Verb.ABORT: "End a run; nothing that runs is stopped.",
+}
+_DONE = {
+    Verb.APPROVE: "approved",
+    Verb.REJECT: "rejected",
+    Verb.RETRY: "retried",
+    Verb.SKIP: "skipped",
+    Verb.ACCEPT: "accepted",
+    Verb.PAUSE: "paused",
+    Verb.RESUME: "resumed",
+    Verb.ABORT: "aborting",
+}
+
+
+def add_decisions(app: typer.Typer) -> None:
+    """Add one command for each verb."""
+    for verb, told in _STEP_HELP.items():
+        app.command(verb.value, help=told)(_about_step(verb))
+    for verb, told in _RUN_HELP.items():
+        app.command(verb.value, help=told)(_about_run(verb))
+
+
+def _about_step(verb: Verb) -> Callable[..., None]:
+    def command(context: typer.Context, run: Run, step: Step, *, comment: Comment = "") -> None:
+        run_async(_decided(surroundings(context), run, verb, step, comment))
+
+    return command
+
+
+def _about_run(verb: Verb) -> Callable[..., None]:
+    def command(context: typer.Context, run: Run, *, comment: Comment = "") -> None:
+        run_async(_decided(surroundings(context), run, verb, None, comment))
+
+    return command
+
+
+async def _decided(
+    where: Surroundings, run: str, verb: Verb, step: str | None, comment: str
+) -> None:
+    async with where.access() as access:
+        found = await find_run(access, run)
+        taken = await access.decide(Given(run=found, verb=verb, step=step, comment=comment))
+    about = f"{found} {step}" if step else found
+    if taken:
+        say(f"{about}: {_DONE[verb]}")
+    else:
+        say(f"{about}: {verb} is recorded and takes effect as soon as a process drives the run")
+        note(f"hint: carry it on with 'drorch run --continue {found}'")
+
+
+def hold(
+    context: typer.Context,
+    machine: Machine,
+    *,
+    reason: Annotated[str, typer.Option(help="Why it must not be started.")],
+) -> None:
+    """Forbid every start order for a machine, in all runs, until it is released."""
+    connector, key = _parted(machine)
+    run_async(_held(surroundings(context), connector, key, reason))
+    say(f"{machine}: held; no run starts it until 'drorch release {machine}'")
+
+
+async def _held(where: Surroundings, connector: str, machine: str, reason: str) -> None:
+    async with where.access() as access:
+        await access.hold(connector, machine, reason)
+
+
+def release(context: typer.Context, machine: Machine) -> None:
+    """Lift the hold of a machine."""
+    connector, key = _parted(machine)
+    if not run_async(_released(surroundings(context), connector, key)):
+        raise WrongUseError(f"{machine} is not held", hint="'drorch holds' lists what is")
+    say(f"{machine}: released")
+
+
+async def _released(where: Surroundings, connector: str, machine: str) -> bool:
+    async with where.access() as access:
+        return await access.release(connector, machine)
+
+
+def _parted(machine: str) -> tuple[str, str]:
+    connector, slash, key = machine.partition("/")
+    if not (slash and connector and key):
+        raise WrongUseError(
+            f"{machine!r} names no machine", hint="write connector/machine, such as pve/101"
+        )
+    return connector, key
+
+
+def holds(context: typer.Context, *, as_: As = Format.TABLE) -> None:
+    """List the machines that must not be started."""
+    found = run_async(_holds(surroundings(context)))
+    if as_ is Format.JSON:
+        print_json(found)
+    elif not found:
+        note("no machine is held")
+    else:
+        rows = [
+            (f"{h['connector']}/{h['machine']}", h["reason"], h["by"], day_and_time(h["at"]))
+            for h in found
+        ]
+        print_table(("machine", "reason", "by", "since"), rows)
+    finish(Exit.DONE)
+
+
+async def _holds(where: Surroundings) -> list[Json]:
+    async with where.access() as access:
+        return await access.holds()

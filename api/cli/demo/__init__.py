@@ -1,0 +1,1 @@
+"""``drorch demo``: a story of one recovery, told on simulated machines."""

@@ -1,0 +1,152 @@
+"""Drives a run in this process while showing it, asking about it, and telling how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from api.bootstrap import Application
+from api.cli.access import Json
+from api.cli.asking import Asker, exact_commands
+from api.cli.board import Board
+from api.cli.exits import Exit
+from api.cli.follow import Attend, Show, Silence, follow, nobody, showing
+from api.cli.live import View
+from api.cli.local import LocalAccess
+from api.cli.screen import Format, complain, note, print_json
+from api.cli.summary import print_rehearsal, print_summary
+from drorch.ports.lease import Lease
+from drorch.run.state import RunState
+from drorch.run.status import RunStatus
+
+_STILL = 4
+"""Looks in a row at which a run must wait for people before ``--no-input`` gives it up: an
+answer may be in the inbox already."""
+
+_REFUSALS = {"connector-refused": Exit.UNREACHABLE, "configuration": Exit.WRONG_USE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How this process deals with people. ``may_ask`` when somebody sits at the terminal."""
+
+    format: Format = Format.TABLE
+    may_ask: bool = False
+    no_input: bool = False
+    program: str = "drorch"
+
+
+class _NeedsPersonError(Exception):
+    """Nothing moves until a person acts, and nobody may be asked here."""
+
+    def __init__(self, run: Json) -> None:
+        super().__init__(run["id"])
+        self.run = run
+
+
+async def carry_on(app: Application, run: str, lease: Lease | None, manner: Manner) -> Exit:
+    """Drive *run* to its end here and return the code that this command ends with."""
+    access = LocalAccess(app)
+    try:
+        told = await _driven(app, access, run, lease, manner)
+    except _NeedsPersonError as waiting:
+        return _told_who_must_act(waiting.run, manner)
+    except asyncio.CancelledError:
+        note(f"the run {run} stays open; carry it on with: {manner.program} run --continue {run}")
+        raise
+    return await _told_end(access, told, manner)
+
+
+async def _driven(
+    app: Application, access: LocalAccess, run: str, lease: Lease | None, manner: Manner
+) -> Json:
+    async with _driving(app, run, lease) as driven:
+        imagined = (await access.run(run))["mode"] in ("dry-run", "simulate")
+        if imagined or manner.format is Format.JSON:
+            return await _followed(access, run, Silence(), manner, driven)
+        view = View(board=Board(manner.program))
+        with showing(app.settings.data_dir, view=view) as show:
+            return await _followed(access, run, show, manner, driven)
+
+
+@contextlib.asynccontextmanager
+async def _driving(
+    app: Application, run: str, lease: Lease | None
+) -> AsyncIterator[asyncio.Task[RunState]]:
+    task = asyncio.create_task(app.supervisor.drive(run, lease=lease))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def _followed(
+    access: LocalAccess, run: str, show: Show, manner: Manner, driven: asyncio.Task[RunState]
+) -> Json:
+    """Follow the run, but no longer than it is driven: what breaks the driver is raised."""
+    following = asyncio.create_task(follow(access, run, show, _attend(access, show, manner)))
+    try:
+        await asyncio.wait({driven, following}, return_when=asyncio.FIRST_COMPLETED)
+        if driven.done() and not driven.cancelled() and (broken := driven.exception()):
+            raise broken
+        return await following
+    finally:
+        following.cancel()
+        await asyncio.wait({following})
+
+
+def _attend(access: LocalAccess, show: Show, manner: Manner) -> Attend:
+    if manner.may_ask:
+        return Asker(access, show, manner.program).attend
+    return _Patience().attend if manner.no_input else nobody
+
+
+class _Patience:
+    """Ends the following once a run has waited for people at several looks in a row."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    async def attend(self, run: Json) -> None:
+        self._looks = self._looks + 1 if run["status"] == RunStatus.WAITING else 0
+        if self._looks >= _STILL:
+            raise _NeedsPersonError(run)
+
+
+def _told_who_must_act(run: Json, manner: Manner) -> Exit:
+    if manner.format is Format.JSON:
+        print_json(run)
+    note(f"the run {run['id']} waits for a person and stays open")
+    for step, command in exact_commands(run, manner.program).items():
+        told = next(s for s in run["steps"] if s["id"] == step)
+        note(f"  {step}: {told['question'] or told['error'] or told['waits_for']}")
+        note(f"    {command}")
+    note(f"then: {manner.program} run --continue {run['id']}")
+    return Exit.NEEDS_PERSON
+
+
+async def _told_end(access: LocalAccess, run: Json, manner: Manner) -> Exit:
+    refusal = _refusal(run)
+    if manner.format is Format.JSON:
+        print_json(run)
+    elif run["mode"] == "dry-run" and refusal is None:
+        print_rehearsal(run)
+    elif refusal is None:
+        path = (await access.report(run["id"]))["critical_path"]
+        print_summary(run, path if run["mode"] == "simulate" else ())
+    if refusal is not None:
+        code, finding = refusal
+        complain(finding["message"], finding["hint"])
+        return code
+    return Exit.DONE if run["status"] == RunStatus.SUCCEEDED else Exit.ENDED_BADLY
+
+
+def _refusal(run: Json) -> tuple[Exit, Json] | None:
+    """Return what kept a dry run from looking at all, and the code for it."""
+    for finding in run["findings"]:
+        if run["mode"] == "dry-run" and finding["code"] in _REFUSALS:
+            return _REFUSALS[finding["code"]], finding
+    return None

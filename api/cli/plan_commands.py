@@ -1,0 +1,102 @@
+"""Commands about plans: ``validate``, ``show``, ``schema``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from api.cli.context import Surroundings, finish, run_async, surroundings
+from api.cli.drawing import dot, graph_json, mermaid, print_graph
+from api.cli.exits import Exit
+from api.cli.screen import Format, note, print_json, say
+from api.operations import choose_plan
+from drorch.model.plan import Plan
+from plans import InvalidPlanError, Problem, json_schema, lint, read_file, select
+
+
+class Drawing(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+    MERMAID = "mermaid"
+    DOT = "dot"
+
+
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plan files.")],
+    *,
+    as_: Annotated[
+        Format, typer.Option("--format", help="How problems are printed.")
+    ] = Format.TABLE,
+) -> None:
+    """Check plans and list every problem with its place; exit code 2 when there is any."""
+    problems: list[Problem] = []
+    advice: list[Problem] = []
+    for file in files:
+        try:
+            loaded = read_file(file)
+        except InvalidPlanError as error:
+            problems += error.problems
+        else:
+            advice += lint(loaded.plan, loaded.positions, str(file))
+            if as_ is Format.TABLE:
+                plan = loaded.plan
+                say(f"{file}: plan {plan.id}, {len(plan.steps)} steps: valid", style="green")
+    if as_ is Format.JSON:
+        print_json([asdict(problem) for problem in problems])
+    else:
+        _print(problems, "error", "bold red")
+    for one in advice:
+        note(_line(one, "advice", "yellow"))
+    finish(Exit.WRONG_USE if problems else Exit.DONE)
+
+
+def _print(problems: list[Problem], word: str, style: str) -> None:
+    for problem in problems:
+        say(_line(problem, word, style))
+
+
+def _line(problem: Problem, word: str, style: str) -> Text:
+    line = Text(f"{problem.file}:{problem.line}:{problem.column}: ")
+    line.append(f"{word}: ", style=style).append(problem.message)
+    return line.append(f" ({problem.hint})" if problem.hint else "", style="dim")
+
+
+def show(
+    context: typer.Context,
+    plan: Annotated[str, typer.Argument(metavar="FILE|PLAN", help="A plan file or a stored plan.")],
+    *,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Steps, groups or services. Repeatable.")
+    ] = None,
+    as_: Annotated[Drawing, typer.Option("--format", help="How it is drawn.")] = Drawing.TABLE,
+) -> None:
+    """Show the waves, the critical path and the expected duration of a plan."""
+    found = run_async(_found(surroundings(context), plan))
+    chosen = select(found, only) if only else found
+    match as_:
+        case Drawing.JSON:
+            print_json(graph_json(chosen))
+        case Drawing.MERMAID:
+            sys.stdout.write(mermaid(chosen))
+        case Drawing.DOT:
+            sys.stdout.write(dot(chosen))
+        case Drawing.TABLE:
+            print_graph(chosen)
+
+
+async def _found(where: Surroundings, plan: str) -> Plan:
+    if Path(plan).is_file():
+        return read_file(plan).plan
+    async with where.application() as app:
+        return (await choose_plan(app, plan, by="")).plan
+
+
+def schema() -> None:
+    """Print the JSON Schema of plans, for editors that complete and check them."""
+    print_json(json_schema())

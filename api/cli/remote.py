@@ -1,0 +1,151 @@
+"""Reads and decides through the REST API of a running service."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx2
+
+from api.cli.access import Given, Json
+from api.cli.exits import ServiceUnreachableError, WrongUseError
+from drorch.errors import CommandRejectedError, ConfigurationError, DrorchError, RunNotFoundError
+
+_PATIENCE = 30.0
+_PAGE = 500
+
+
+class ServiceRefusedError(DrorchError):
+    """The service answered, and the answer is no."""
+
+    code = "service-refused"
+
+
+class RemoteAccess:
+    """Implements `api.cli.access.Access` over HTTP."""
+
+    def __init__(self, server: str, token: str | None) -> None:
+        if not server.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                f"--server {server!r} is no address",
+                hint="write it with its scheme: --server http://127.0.0.1:8140",
+            )
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        base = server.rstrip("/") + "/api/v1"
+        self._server = server
+        self._client = httpx2.AsyncClient(base_url=base, headers=headers, timeout=_PATIENCE)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._client.aclose()
+
+    async def runs(self, limit: int) -> list[Json]:
+        page = await self._call("GET", "/runs", params={"limit": limit})
+        return list(page["items"])[:limit]
+
+    async def run(self, run: str) -> Json:
+        told: Json = await self._call("GET", f"/runs/{_part(run)}")
+        return {**told, "steps": await self._all(f"/runs/{_part(run)}/steps")}
+
+    async def events(self, run: str, after: int) -> list[Json]:
+        return await self._all(f"/runs/{_part(run)}/events", after=after)
+
+    async def decide(self, given: Given) -> bool:
+        where = f"/runs/{_part(given.run)}"
+        if given.step is not None:
+            where += f"/steps/{_part(given.step)}"
+        told = await self._call("POST", f"{where}/{given.verb}", json={"comment": given.comment})
+        return not (isinstance(told, dict) and told.get("taken") is False)
+
+    async def report(self, run: str) -> Json:
+        report: Json = await self._call(
+            "GET", f"/runs/{_part(run)}/report", params={"format": "json"}
+        )
+        return report
+
+    async def holds(self) -> list[Json]:
+        return await self._all("/holds")
+
+    async def hold(self, connector: str, machine: str, reason: str) -> None:
+        where = f"/holds/{_part(connector)}/{_part(machine)}"
+        await self._call("PUT", where, json={"reason": reason})
+
+    async def release(self, connector: str, machine: str) -> bool:
+        try:
+            await self._call("DELETE", f"/holds/{_part(connector)}/{_part(machine)}")
+        except RunNotFoundError:
+            return False
+        return True
+
+    async def connectors(self) -> list[Json]:
+        return await self._all("/connectors")
+
+    async def check(self, name: str) -> Json:
+        checked: Json = await self._call("POST", f"/connectors/{_part(name)}/check")
+        return checked
+
+    async def fleet(self) -> list[Json]:
+        return await self._all("/fleet")
+
+    async def _all(self, where: str, **given: Any) -> list[Json]:
+        """Return the items of every page."""
+        items: list[Json] = []
+        cursor: str | None = None
+        while True:
+            params = {"limit": _PAGE, **given} | ({"cursor": cursor} if cursor else {})
+            page = await self._call("GET", where, params=params)
+            items += page["items"]
+            cursor = page.get("next")
+            if not cursor:
+                return items
+
+    async def _call(self, method: str, where: str, **given: Any) -> Any:
+        try:
+            answer = await self._client.request(method, where, **given)
+        except httpx2.TransportError as error:
+            told = str(error) or type(error).__name__
+            raise ServiceUnreachableError(
+                f"the service at {self._server} does not answer: {told}",
+                hint="is 'drorch serve' running there? Without --server the local store is used",
+            ) from error
+        if answer.is_success:
+            return answer.json() if answer.content else {}
+        raise _refusal(answer)
+
+
+def _part(value: str) -> str:
+    return quote(value, safe="")
+
+
+def _refusal(answer: httpx2.Response) -> DrorchError:
+    """Return the error behind a problem document."""
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    told = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
+    hint = str(problem.get("hint") or "")
+    match answer.status_code:
+        case 404:
+            return RunNotFoundError(told, hint=hint or "'drorch runs' lists the runs")
+        case 409:
+            return CommandRejectedError(told, hint=hint)
+        case 401 | 403:
+            return WrongUseError(told, hint=hint or "give a token: --token or DRORCH_TOKEN")
+        case 400 | 422:
+            return WrongUseError(told, hint=hint)
+        case 502 | 503 | 504:
+            return ServiceUnreachableError(told, hint=hint)
+    return ServiceRefusedError(told, hint=hint)

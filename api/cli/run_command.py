@@ -1,0 +1,187 @@
+"""``drorch run``: a plan, in this very process, to its end."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from api.bootstrap import Application, whoami
+from api.cli.context import Surroundings, finish, run_async, surroundings
+from api.cli.driving import Manner, carry_on
+from api.cli.exits import Exit, WrongUseError
+from api.cli.screen import Format, is_interactive, note, say
+from api.cli.summary import finding_line
+from api.operations import ChosenPlan, Wish, choose_plan, start_run
+from drorch.engine.preflight import Look
+from drorch.errors import CommandRejectedError
+from drorch.model.plan import Plan
+from drorch.run.status import Mode
+from drorch.run.views import finding_json
+
+
+class RunMode(StrEnum):
+    LIVE = "live"
+    DRY_RUN = "dry-run"
+    SIMULATE = "simulate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What was asked for on the command line."""
+
+    mode: Mode
+    only: tuple[str, ...]
+    reason: str
+    confirm: str | None
+    manner: Manner
+
+
+def run(
+    context: typer.Context,
+    plan: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FILE|PLAN|RUN]", help="A plan file or a stored plan; with --continue a run."
+        ),
+    ] = None,
+    *,
+    mode: Annotated[
+        RunMode, typer.Option(help="What may be done: dry-run looks, simulate imagines.")
+    ] = RunMode.DRY_RUN,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Steps, groups or services: they and all that they need. Repeatable."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    confirm: Annotated[
+        str | None, typer.Option(metavar="PLAN-ID", help="Confirms a live run without asking.")
+    ] = None,
+    no_input: Annotated[
+        bool,
+        typer.Option("--no-input", help="Never ask; end with code 3 when a person must act."),
+    ] = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Carry on an interrupted run in this process.")
+    ] = False,
+    as_: Annotated[
+        Format, typer.Option("--format", help="How the result is printed.")
+    ] = Format.TABLE,
+) -> None:
+    """Run a plan to its end in this very process, with live progress.
+
+    A live run asks to type the plan's id, or takes it from --confirm. Ctrl-C leaves the run
+    open: 'drorch run --continue' carries it on.
+    """
+    where = surroundings(context)
+    if where.server:
+        raise WrongUseError(
+            "'drorch run' drives a run in this very process, not in a service",
+            hint="leave --server away, or ask the service: POST /api/v1/runs",
+        )
+    may_ask = not no_input and is_interactive()
+    manner = Manner(format=as_, may_ask=may_ask, no_input=no_input, program=where.program)
+    if continue_:
+        work = _continued(where, plan, manner)
+    else:
+        if plan is None:
+            raise WrongUseError("which plan?", hint="drorch run FILE --mode dry-run|simulate|live")
+        asked = _Asked(
+            mode=Mode(mode), only=_names(only), reason=reason, confirm=confirm, manner=manner
+        )
+        work = _begun(where, plan, asked)
+    finish(run_async(work))
+
+
+def _names(only: list[str] | None) -> tuple[str, ...]:
+    """Take ``--only a --only b`` and ``--only a,b``."""
+    return tuple(name.strip() for part in only or () for name in part.split(",") if name.strip())
+
+
+async def _begun(where: Surroundings, plan: str, asked: _Asked) -> Exit:
+    async with where.application() as app:
+        chosen = await choose_plan(app, plan, by=whoami())
+        wish = Wish(
+            chosen=chosen, mode=asked.mode, by=whoami(), reason=asked.reason, only=asked.only
+        )
+        look = None
+        if asked.mode is Mode.LIVE:
+            _check_confirmation(chosen.plan, asked)
+            await _refuse_interrupted(app, chosen.plan)
+            look = await _looked_at(app, chosen, wish.plan, asked)
+        run, lease = await start_run(app, wish, look, keep_lease=True)
+        (note if asked.manner.format is Format.JSON else say)(run)
+        return await carry_on(app, run, lease, asked.manner)
+
+
+def _check_confirmation(plan: Plan, asked: _Asked) -> None:
+    """Refuse before anybody is contacted what cannot be confirmed."""
+    if asked.confirm is not None and asked.confirm != plan.id:
+        raise WrongUseError(
+            f"--confirm names {asked.confirm!r}, the plan is {plan.id!r}",
+            hint=f"to start its machines: --confirm {plan.id}",
+        )
+    if asked.confirm is None and not asked.manner.may_ask:
+        raise WrongUseError(
+            "a live run has to be confirmed, and there is nobody to ask",
+            hint=f"to start the machines of this plan: --confirm {plan.id}",
+        )
+
+
+async def _refuse_interrupted(app: Application, plan: Plan) -> None:
+    for line in await app.shelf.runs(only_open=True):
+        if line.plan == plan.id and line.mode == Mode.LIVE and not app.leases.is_held(line.id):
+            raise CommandRejectedError(
+                f"the live run {line.id} of this plan was interrupted and is still open",
+                hint=f"carry it on with 'drorch run --continue {line.id}', "
+                f"or end it with 'drorch abort {line.id}'",
+            )
+
+
+async def _looked_at(app: Application, chosen: ChosenPlan, plan: Plan, asked: _Asked) -> Look:
+    look = await app.preflight.look(plan)
+    for finding in look.findings:
+        told = finding_json(finding)
+        note(finding_line(told))
+        if told["hint"]:
+            note(f"         {told['hint']}", style="dim")
+    if asked.confirm is None:
+        await asyncio.to_thread(_confirm, chosen.plan, plan, len(look.errors))
+    return look
+
+
+def _confirm(whole: Plan, plan: Plan, errors: int) -> None:
+    machines = sum(step.machine is not None for step in plan.steps)
+    connectors = sorted({s.machine.connector for s in plan.steps if s.machine is not None})
+    note(
+        f"LIVE RUN: {machines} machines on {', '.join(connectors) or 'no connector'} "
+        f"will be started where they are off{f'; errors were found: {errors}' if errors else ''}.",
+        style="bold red",
+    )
+    typed = typer.prompt(f"Type the plan's id ({whole.id}) to go on", err=True)
+    if typed.strip() != whole.id:
+        raise WrongUseError(f"{typed!r} is not {whole.id!r}: nothing was started")
+
+
+async def _continued(where: Surroundings, run: str | None, manner: Manner) -> Exit:
+    async with where.application() as app:
+        found = run if run not in (None, "last") else await _interrupted(app)
+        assert found is not None  # noqa: S101 (_interrupted returns one or raises)
+        (note if manner.format is Format.JSON else say)(found)
+        return await carry_on(app, found, None, manner)
+
+
+async def _interrupted(app: Application) -> str:
+    """Return the only open run that nobody drives."""
+    found = [r.id for r in await app.shelf.runs(only_open=True) if not app.leases.is_held(r.id)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise WrongUseError(
+            f"several runs were interrupted: {', '.join(found)}",
+            hint=f"name one: drorch run --continue {found[0]}",
+        )
+    raise WrongUseError("no run was interrupted", hint="'drorch runs' lists the runs")

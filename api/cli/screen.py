@@ -1,0 +1,85 @@
+"""Where words go: data to stdout, everything else to stderr, plainly when nobody looks."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_WIDE = 400
+"""Columns of a table that goes to a file or a pipe: nothing is cut there."""
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    JSON = "json"
+
+
+def out() -> Console:
+    """Return the console for what was asked for."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Return the console for everything said beside it."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _WIDE
+    return Console(
+        stderr=stderr, width=width, markup=False, highlight=False, emoji=False, soft_wrap=False
+    )
+
+
+def say(text: str | Text, *, style: str = "") -> None:
+    """Print one line of what was asked for; long lines wrap at the terminal's edge."""
+    out().print(text, style=style or None, soft_wrap=True)
+
+
+def note(text: str | Text, *, style: str = "") -> None:
+    """Print one line beside the data: to stderr."""
+    err().print(text, style=style or None, soft_wrap=True)
+
+
+def print_json(document: Any) -> None:
+    """Print *document* and nothing else to stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print rows under headings, without boxes: readers, pipes and people can all follow."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out().print(table)
+
+
+def marked(lead: str, style: str) -> Text:
+    """Return a text of which only *lead* has the style: what is appended stands apart."""
+    return Text().append(lead, style=style)
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Say on stderr what went wrong, and what to do about it."""
+    console = err()
+    for number, line in enumerate(message.splitlines() or [""]):
+        lead = "error: " if number == 0 else "       "
+        console.print(marked(lead, "bold red").append(line), soft_wrap=True)
+    if hint:
+        console.print(marked("hint: ", "bold cyan").append(hint), soft_wrap=True)
+
+
+def is_interactive() -> bool:
+    """Tell whether a person sits at both ends."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,143 @@
+"""Events as one line each, for people; what is not worth a line has none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from api.cli.access import Json
+from api.cli.spans import clock_time
+from drorch.ports.connector import Severity
+
+
+class Line(NamedTuple):
+    """One thing that happened: when, about what, and in which colour."""
+
+    at: str
+    text: str
+    style: str
+
+
+Data: TypeAlias = Mapping[str, Any]
+_Told: TypeAlias = tuple[str, str]
+
+_MODES = {"live": "a live run", "dry-run": "a dry run", "simulate": "a simulation"}
+GOOD, BAD, WARN, ASK, CALM = "green", "bold red", "yellow", "bold magenta", "cyan"
+
+
+def tell(event: Json) -> Line | None:
+    """Return the line for *event*, or None when it is not worth one."""
+    words = _WORDS.get(event["type"])
+    if words is None:
+        return None
+    told = words(event.get("step") or "", event.get("data") or {}, event.get("actor") or "")
+    return Line(clock_time(event["at"]), *told) if told else None
+
+
+def _said(data: Data) -> str:
+    comment = data.get("comment")
+    return f": {comment}" if comment else ""
+
+
+def _requested(_step: str, data: Data, by: str) -> _Told:
+    reason = f" ({data['reason']})" if data.get("reason") else ""
+    mode = _MODES.get(data.get("mode", ""), "a run")
+    return f"{by} asks for {mode} of {data.get('plan', '')}{reason}", CALM
+
+
+def _findings(_step: str, data: Data, _by: str) -> _Told | None:
+    found = data.get("findings") or []
+    bad = sum(f.get("severity") == Severity.ERROR for f in found)
+    if not found:
+        return None
+    return f"findings: {bad} of {len(found)} are errors", BAD if bad else WARN
+
+
+def _started(step: str, data: Data, _by: str) -> _Told | None:
+    words = {"start": "start ordered", "stop": "restart: stop ordered", "callout": "callout begins"}
+    said = words.get(data.get("order", ""))
+    attempt = data.get("attempt", 1)
+    again = f" (attempt {attempt})" if attempt > 1 else ""
+    if said is None:
+        return (f"{step} verified again{again}", CALM) if attempt > 1 else None
+    return f"{step} {said}{again}", CALM
+
+
+def _failed_attempt(step: str, data: Data, _by: str) -> _Told:
+    next_at = clock_time(data.get("retry_at"))
+    then = f"; next attempt at {next_at}" if next_at else ""
+    return f"{step} attempt {data.get('attempt', 1)} failed: {data.get('detail', '')}{then}", WARN
+
+
+def _asked(step: str, data: Data, _by: str) -> _Told:
+    if data.get("ask") == "manual":
+        return f"{step} asks: {data.get('question', '')}", ASK
+    return f"{step} needs a decision: {data.get('question') or 'retry, skip or accept'}", ASK
+
+
+def _done(step: str, _data: Data, by: str) -> _Told:
+    if by and by != "drorch":
+        return f"{step} approved by {by}", GOOD
+    return f"{step} done, checks come next", CALM
+
+
+def _ended(_step: str, data: Data, _by: str) -> _Told:
+    status = str(data.get("status", ""))
+    return f"the run has ended: {status}", GOOD if status == "succeeded" else BAD
+
+
+def _obstacle(_step: str, data: Data, _by: str) -> _Told:
+    hint = f" ({data['hint']})" if data.get("hint") else ""
+    return f"{data.get('scope', '')} {data.get('key', '')}: {data.get('reason', '')}{hint}", WARN
+
+
+def _found(step: str, data: Data, _by: str) -> _Told:
+    outside = "was started outside" if data.get("outside") else "runs already"
+    return f"{step} {outside}: verified", CALM
+
+
+def _by_person(verb: str, style: str) -> Callable[[str, Data, str], _Told]:
+    def words(step: str, data: Data, by: str) -> _Told:
+        return f"{step} {verb} by {by}{_said(data)}".strip(), style
+
+    return words
+
+
+_WORDS: Mapping[str, Callable[[str, Data, str], _Told | None]] = {
+    "run.requested": _requested,
+    "run.started": lambda _s, d, _b: (f"the run begins, driven by {d.get('driver', '')}", CALM),
+    "run.adopted": lambda _s, d, _b: (f"the run is carried on by {d.get('driver', '')}", WARN),
+    "run.paused": lambda _s, d, b: (f"paused by {b}{_said(d)}", WARN),
+    "run.resumed": lambda _s, d, b: (f"resumed by {b}{_said(d)}", CALM),
+    "run.abort-requested": lambda _s, d, b: (f"abort asked by {b}{_said(d)}", BAD),
+    "run.ended": _ended,
+    "run.findings": _findings,
+    "obstacle.found": _obstacle,
+    "obstacle.gone": lambda _s, d, _b: (f"{d.get('scope')} {d.get('key')} is back", GOOD),
+    "steps.cancelled": lambda _s, d, _b: (f"{len(d.get('steps', ()))} steps cancelled", WARN),
+    "step.started": _started,
+    "step.put-back": lambda s, d, _b: (f"{s} put back: {d.get('reason', '')}", WARN),
+    "order.in-doubt": lambda s, d, _b: (f"{s} order in doubt: {d.get('reason', '')}", WARN),
+    "order.voided": lambda s, d, _b: (f"{s} order void: {d.get('reason', '')}", WARN),
+    "machine.running": lambda s, d, _b: (f"{s} runs{_on(d)}, checks come next", CALM),
+    "machine.found": _found,
+    "machine.lost": lambda s, d, _b: (f"{s} is lost: {d.get('detail', '')}", BAD),
+    "machine.stopped": lambda s, _d, _b: (f"{s} is off, starts again", CALM),
+    "action.done": _done,
+    "step.healthy": lambda s, _d, _b: (f"{s} healthy", GOOD),
+    "attempt.failed": _failed_attempt,
+    "step.asked": _asked,
+    "answer.overdue": lambda s, _d, _b: (f"{s} still waits for an answer: overdue", ASK),
+    "step.failed": lambda s, d, _b: (f"{s} failed: {d.get('detail', '')}{_said(d)}", BAD),
+    "step.retried": _by_person("retried", CALM),
+    "step.skipped": _by_person("skipped", WARN),
+    "step.accepted": _by_person("accepted", GOOD),
+}
+
+
+def _on(data: Data) -> str:
+    return f" on {data['host']}" if data.get("host") else ""
+
+
+MINOR = frozenset({"machine.running", "step.started"})
+"""Told in a log of plain lines, but too many for a short list of what happened last."""

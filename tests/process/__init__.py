@@ -1,0 +1,1 @@
+"""drorch as processes of its own: started, killed, started again."""
