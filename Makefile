@@ -1,0 +1,93 @@
+# What a person can do with this repository; `make help` is the menu.
+# Needs Python 3.11 or newer and nothing else. Everything is installed into .venv.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Overridable on the command line or in the environment.
+PYTHON ?=
+WHEELHOUSE ?=
+WORKERS ?= 2
+SEEDS ?= 20
+KILLS ?= 100
+PLANS ?= plans/examples
+PYTEST_ARGS ?=
+MOVE ?=
+export PYTHON WHEELHOUSE PLANS
+
+VENV := .venv
+RUN := $(VENV)/bin
+READY := $(VENV)/.ready
+LAB_READY := $(VENV)/.ready-lab
+
+.PHONY: help setup demo test lint types check lab crash simulate bench schema lock \
+	bundle bundle-proof image-proof clean
+
+help: ## this menu
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@echo
+	@echo "  PYTHON=python3.13  which Python makes .venv     WHEELHOUSE=dir  install from there, without network"
+
+setup: $(READY) ## make .venv with all that running and testing needs
+
+$(VENV)/.dependencies: requirements/dev.txt scripts/setup.sh
+	@scripts/setup.sh $(VENV) requirements/dev.txt
+	@touch $@
+
+$(READY): $(VENV)/.dependencies pyproject.toml
+	@$(RUN)/python -m pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(LAB_READY): $(READY) requirements/lab.txt
+	@scripts/setup.sh $(VENV) requirements/lab.txt
+	@touch $@
+
+demo: $(READY) ## a simulated fleet of 140 machines is recovered before your eyes
+	@$(RUN)/drorch demo
+
+test: $(READY) ## all tests that need no hypervisor; says what to install for those it skips
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not lab" $(PYTEST_ARGS)
+
+lint: $(READY) ## style, formatting and the direction of imports
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/lint-imports --no-cache
+
+types: $(READY) ## static types, strictly
+	$(RUN)/mypy
+	$(RUN)/mypy -p scripts -p docs.examples
+
+check: lint types test ## lint, types and test: what a change has to pass
+
+lab: $(LAB_READY) ## the suite with real hypervisors: libvirt and eight QEMU guests (root; Debian)
+	$(RUN)/python -m pytest -m lab $(PYTEST_ARGS) tests
+
+crash: $(READY) ## kill the orchestrator at KILLS random moments, and see that nothing is lost or doubled
+	DRORCH_KILLS=$(KILLS) $(RUN)/python -m pytest --timeout 3600 -m process $(PYTEST_ARGS) tests/process
+
+simulate: $(READY) ## random recoveries in virtual time, SEEDS times as many as in `make test`
+	DRORCH_SEEDS=$(SEEDS) $(RUN)/python -m pytest --timeout 3600 $(PYTEST_ARGS) tests/property tests/scenarios
+
+bench: $(READY) ## the figures: makespan, cost of a machine, time to resume
+	$(RUN)/python -m bench
+
+schema: $(READY) ## write what is generated: the JSON Schema of plans and parts of the documents
+	$(RUN)/python -m scripts.documents
+
+lock: ## pin what pyproject.toml asks for, with hashes (needs uv); MOVE="name ..." or MOVE=--upgrade
+	@scripts/lock.sh $(MOVE)
+
+bundle: $(READY) ## dist/drorch-VERSION-bundle.tar.gz: installs without network; PLANS=dir goes in
+	@scripts/bundle.sh
+
+bundle-proof: bundle ## install the bundle in a clean Debian without network, and use it (root)
+	@scripts/prove_bundle.sh
+
+image-proof: ## run the Dockerfile's steps in a clean Debian (root; no container engine needed)
+	@scripts/prove_image.sh
+
+clean: ## remove .venv, dist and caches
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

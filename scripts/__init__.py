@@ -1,0 +1,1 @@
+"""What builds and proves the parts of a release; not part of the product."""
