@@ -118,14 +118,15 @@ class Store:
             .where(events_.c.run == run, events_.c.seq > after)
             .order_by(events_.c.seq)
         )
-        rows = await self.reading(lambda connection: connection.execute(query).all())
+        with collector_paused():
+            rows = await self.reading(lambda connection: connection.execute(query).all())
         if not rows and after == 0:
             raise RunNotFoundError(
                 f"there is no run {run!r} here", hint="'drorch runs' lists the runs of this store"
             )
         with collector_paused():
-            decoded = [(seq, codec.decode(kind, data, v)) for seq, kind, v, data in rows]
-            return [Recorded(seq=seq, at=event.at, event=event) for seq, event in decoded]
+            decoded = ((seq, codec.decode(kind, data, v)) for seq, kind, v, data in rows)
+            return [Recorded(seq, event.at, event) for seq, event in decoded]
 
     async def inbox(self, run: str) -> Sequence[Asked]:
         query = (

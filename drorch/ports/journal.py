@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from drorch.run.commands import Decision
 from drorch.run.events import Event
@@ -27,8 +27,7 @@ class Answer:
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event with its place in the run's journal; the first one is number 1."""
 
     seq: int
