@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from api.bootstrap import Application
 from drorch.engine.launch import RunOrder
 from drorch.engine.preflight import Look
-from drorch.errors import CommandRejectedError, PlanNotFoundError
+from drorch.errors import (
+    CommandRejectedError,
+    ConnectorError,
+    MachineNotFoundError,
+    PlanNotFoundError,
+)
+from drorch.journal.shelf import Hold
+from drorch.journal.store import stamp
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
 from drorch.run.commands import Decision
@@ -19,6 +28,7 @@ from drorch.run.status import Mode
 from plans import load, select
 
 _ANSWER_EVERY = 0.05
+_RESOLVE_WITHIN = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +122,38 @@ async def give_decision(app: Application, run: str, decision: Decision, *, patie
         await asyncio.sleep(_ANSWER_EVERY)
     await _refuse_ended(app, run)  # it may have ended before anybody took the decision
     return False
+
+
+async def hold_machine(
+    app: Application, connector: str, machine: str, *, reason: str, by: str
+) -> Hold:
+    """Forbid every start order for *machine* (its id, or its name), from this moment on.
+
+    It holds as it was named at once; then the hypervisor is asked for its id. One that is away
+    leaves it so: orders ask for both. Raises `MachineNotFoundError` when nothing is called that.
+    """
+    at = stamp(datetime.now(UTC))
+    hold = Hold(connector=connector, machine=machine, reason=reason, by=by, at=at)
+    await app.shelf.hold(hold)
+    try:
+        async with asyncio.timeout(_RESOLVE_WITHIN):
+            survey = await app.connectors[connector].survey()
+    except (ConnectorError, TimeoutError):
+        return hold
+    seen = survey.machines.get(machine)
+    named = [seen] if seen else [s for s in survey.machines.values() if s.name == machine]
+    if not named:
+        await app.shelf.release(connector, machine)
+        near = get_close_matches(machine, [s.name for s in survey.machines.values()], 1)
+        raise MachineNotFoundError(
+            f"{connector} has no machine {machine!r}: nothing is held",
+            hint=f"did you mean {near[0]!r}?" if near else "'drorch fleet' lists the machines",
+        )
+    for one in named:
+        await app.shelf.hold(replace(hold, machine=one.machine))
+    if machine not in {one.machine for one in named}:
+        await app.shelf.release(connector, machine)
+    return replace(hold, machine=named[0].machine)
 
 
 async def _refuse_ended(app: Application, run: str) -> None:

@@ -9,6 +9,7 @@ from drorch.errors import (
     ConfigurationError,
     ConnectorError,
     DrorchError,
+    MachineNotFoundError,
     PlanError,
     RunNotFoundError,
 )
@@ -37,7 +38,13 @@ class ServiceUnreachableError(DrorchError):
     code = "service-unreachable"
 
 
-_WRONG_USE = (ConfigurationError, PlanError, RunNotFoundError, WrongUseError)
+_WRONG_USE = (
+    ConfigurationError,
+    MachineNotFoundError,
+    PlanError,
+    RunNotFoundError,
+    WrongUseError,
+)
 _UNREACHABLE = (ConnectorError, ServiceUnreachableError)
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 
 from api.bootstrap import Application, whoami
 from api.cli.access import Given, Json, Verb
 from api.cli.exits import WrongUseError
-from api.operations import give_decision
+from api.operations import give_decision, hold_machine
 from api.reading import RunReader
 from api.reports import after_action
 from drorch.errors import CommandRejectedError, ConnectorError
 from drorch.journal import codec
-from drorch.journal.shelf import Hold
-from drorch.journal.store import stamp
 from drorch.model.plan import Plan
 from drorch.ports.connector import Connector
 from drorch.ports.journal import Recorded
@@ -93,9 +90,7 @@ class LocalAccess:
 
     async def hold(self, connector: str, machine: str, reason: str) -> None:
         self._connector(connector)
-        at = stamp(datetime.now(UTC))
-        held = Hold(connector=connector, machine=machine, reason=reason, by=self._by, at=at)
-        await self._app.shelf.hold(held)
+        await hold_machine(self._app, connector, machine, reason=reason, by=self._by)
 
     async def release(self, connector: str, machine: str) -> bool:
         return await self._app.shelf.release(connector, machine)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
+from api.operations import hold_machine
 from api.routes.desk import TheDesk
 from api.routes.estates import known_connector
 from api.routes.paging import Cursor, Limit, page_of
 from api.schemas import estates as shapes
 from api.schemas.common import problems
 from api.schemas.problem_types import HoldNotFoundError
-from drorch.journal.shelf import Hold
-from drorch.journal.store import stamp
 from drorch.run.views import Json
 
 router = APIRouter(tags=["holds"])
@@ -36,11 +34,8 @@ async def list_holds(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = None) 
 async def put_hold(connector: str, machine: str, wanted: shapes.HoldRequest, desk: TheDesk) -> Json:
     """Forbid every start order for a machine, in every run, from now on."""
     known_connector(desk, connector)
-    at = stamp(datetime.now(UTC))
-    hold = Hold(
-        connector=connector, machine=machine, reason=wanted.reason, by=wanted.by or "api", at=at
-    )
-    await desk.app.shelf.hold(hold)
+    by = wanted.by or "api"
+    hold = await hold_machine(desk.app, connector, machine, reason=wanted.reason, by=by)
     return asdict(hold)
 
 

@@ -139,7 +139,7 @@ KINDS: Mapping[type[DrorchError], Kind] = {
         502, "The credentials lack a right", "The detail names the right; give it to the token."
     ),
     errors.MachineNotFoundError: Kind(
-        502, "The hypervisor has no such machine", "It may have been restored under another id."
+        404, "The hypervisor has no such machine", "It may have been restored under another id."
     ),
     errors.UnsupportedError: Kind(
         502, "This hypervisor cannot do that", "The plan asks for what its connector does not have."

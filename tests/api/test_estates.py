@@ -41,7 +41,10 @@ async def test_the_fleet_names_the_plans_that_cover_each_machine(
 async def test_a_held_machine_is_not_started_until_it_is_released(
     api: Caller, http: httpx2.AsyncClient, engine: Application, simulator: Simulator
 ) -> None:
-    held = await http.put("/api/v1/holds/sim/101", json={"reason": "encrypted?", "by": "anna"})
+    name = simulator.world.machines["101"].spec.name
+    wanted = {"reason": "encrypted?", "by": "anna"}
+    assert (await http.put("/api/v1/holds/sim/nothing", json=wanted)).status_code == 404
+    held = await http.put(f"/api/v1/holds/sim/{name}", json=wanted)
     assert (held.status_code, held.json()["by"]) == (200, "anna")
     assert [h["machine"] for h in (await api.get("/holds"))["items"]] == ["101"]
     await api.store("drorch: 1\nplan: p\nsteps: {a: {vm: sim/101}}\n")

@@ -190,6 +190,9 @@ def test_abort_ends_an_interrupted_run(drorch: Drorch, tmp_path: Path) -> None:
 def test_a_held_machine_is_not_started(
     drorch: Drorch, tmp_path: Path, simulator: SimulatorProcess
 ) -> None:
+    missing = drorch("hold", "sim/9999", "--reason", "may be encrypted")
+    assert missing.code == 2
+    assert "nothing is held" in missing.err
     assert drorch("hold", "sim/101", "--reason", "may be encrypted").code == 0
     held = drorch("holds", "--format", "json").json
     assert [(h["connector"], h["machine"], h["reason"]) for h in held] == [
