@@ -19,7 +19,7 @@ from drorch.errors import (
     PlanNotFoundError,
 )
 from drorch.journal.shelf import Hold
-from drorch.journal.store import stamp
+from drorch.model.moment import stamp
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
 from drorch.run.commands import Decision

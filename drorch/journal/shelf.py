@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, insert, select
 
 from drorch.errors import PlanNotFoundError
-from drorch.journal.store import Store, holds_, runs_, stamp
+from drorch.journal.store import Store, holds_, runs_
 from drorch.journal.tables import EstateRow, PlanRow
+from drorch.model.moment import stamp
 
 plans_ = PlanRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it at run time
 estates_ = EstateRow.__table__  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from drorch.journal.database import open_database
 from drorch.journal.tables import ClaimRow, EventRow, HoldRow, InboxRow, RunRow
 from drorch.journal.writer import Writer, translate
 from drorch.model.collector import collector_paused
+from drorch.model.moment import stamp
 from drorch.ports.journal import Answer, Asked, Recorded
 from drorch.run import commands as cmd
 from drorch.run import events as ev
@@ -29,11 +30,6 @@ runs_ = RunRow.__table__  # type: ignore[attr-defined]
 claims_ = ClaimRow.__table__  # type: ignore[attr-defined]
 inbox_ = InboxRow.__table__  # type: ignore[attr-defined]
 holds_ = HoldRow.__table__  # type: ignore[attr-defined]
-
-
-def stamp(at: datetime) -> str:
-    """Return a moment as the database and every output write it: RFC 3339 in UTC."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Store:

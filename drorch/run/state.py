@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from drorch.model.graph import Graph
-from drorch.model.plan import Callout, Gate, Manual, OnFailure, Plan, PowerOn, Step
+from drorch.model.plan import Callout, Manual, OnFailure, Plan, PowerOn, Step
 from drorch.ports.connector import Finding, Power
 from drorch.run.events import CheckSeen
 from drorch.run.status import (
@@ -248,10 +248,6 @@ def takes_slot(step: Step) -> bool:
 
 def is_question(step: Step) -> bool:
     return isinstance(step.action, Manual)
-
-
-def is_gate(step: Step) -> bool:
-    return isinstance(step.action, Gate)
 
 
 def goes_on_failed(step: Step) -> bool:

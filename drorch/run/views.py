@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeAlias
 
+from drorch.model import moment
 from drorch.model.plan import CheckSpec, Service, Step
 from drorch.ports.connector import Finding
 from drorch.run.schedule import what_is_full
@@ -17,10 +18,8 @@ Json: TypeAlias = dict[str, Any]
 
 
 def stamp(at: datetime | None) -> str | None:
-    """Return a moment as every output writes it: RFC 3339 in UTC."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Return a moment as every output writes it; None stays None."""
+    return None if at is None else moment.stamp(at)
 
 
 def run_json(state: RunState) -> Json:
