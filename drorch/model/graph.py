@@ -6,7 +6,6 @@ reached when its members are, so that "all of databases" costs one edge and not 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
@@ -50,14 +49,16 @@ class Graph:
         return node >= len(self.steps)
 
     def _connect(self) -> None:
+        index, dependants = self.index, self.dependants
         for i, step in enumerate(self.steps):
             if step.group is not None:
-                self.group_of[i] = self.index[step.group]
-                self.members[self.index[step.group]].append(i)
+                self.group_of[i] = index[step.group]
+                self.members[index[step.group]].append(i)
+            needs = self.needs[i]
             for dependency in step.depends_on:
-                target = self.index[dependency.target]
-                self.needs[i].append(Edge(target, dependency.when))
-                self.dependants[target].append(Edge(i, dependency.when))
+                target, when = index[dependency.target], dependency.when
+                needs.append(Edge(target, when))
+                dependants[target].append(Edge(i, when))
 
     def _successors(self, node: int) -> list[int]:
         out = [edge.node for edge in self.dependants[node]]
@@ -67,17 +68,17 @@ class Graph:
 
     def _topological(self) -> list[int]:
         degree = [len(n) + len(m) for n, m in zip(self.needs, self.members, strict=True)]
-        ready = deque(n for n in range(self.size) if degree[n] == 0)
-        order: list[int] = []
-        while ready:
-            node = ready.popleft()
-            order.append(node)
-            edges = self.dependants[node]
-            grouped = node < len(self.group_of) and self.group_of[node] is not None
-            for after in self._successors(node) if edges or grouped else ():
+        order = [node for node in range(self.size) if degree[node] == 0]
+        steps, group_of = len(self.steps), self.group_of
+        for node in order:  # it grows while we walk along it
+            for after, _ in self.dependants[node]:
                 degree[after] -= 1
                 if degree[after] == 0:
-                    ready.append(after)
+                    order.append(after)
+            if node < steps and (group := group_of[node]) is not None:
+                degree[group] -= 1
+                if degree[group] == 0:
+                    order.append(group)
         if len(order) < self.size:
             raise PlanError("the dependencies form a cycle")
         return order
@@ -85,10 +86,11 @@ class Graph:
     def _chains(self) -> list[float]:
         """Longest expected time from the start of each node to the end of the plan, in seconds."""
         chain = [0.0] * self.size
+        steps = self.steps
         for node in reversed(self.order):
             after, beside, own = 0.0, 0.0, 0.0
-            if node < len(self.steps):
-                own = expected(self.steps[node])
+            if node < len(steps):
+                own = expected(steps[node])
                 group = self.group_of[node]
                 after = 0.0 if group is None else chain[group]
             for dependant, when in self.dependants[node]:

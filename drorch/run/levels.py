@@ -20,6 +20,7 @@ _UNDECIDED = frozenset(
     {StepStatus.PENDING, StepStatus.READY, StepStatus.STARTING, StepStatus.VERIFYING}
 )
 _NOT_BEGUN, _BEGUN = Level(), Level(started=True)
+_UP = Level(started=True, satisfied=True, finished=True)
 _DEPENDENT = frozenset({StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED})
 
 
@@ -39,25 +40,24 @@ def prime(state: RunState, at: datetime) -> None:
 
 def relevel(state: RunState, node: int, at: datetime) -> None:
     """Recompute the level of *node* and carry every change to those who depend on it."""
-    if state.levels[node] == _level(state, node):
-        return
+    steps = len(state.steps)
     work = [node]
     while work:
         current = work.pop()
         old, new = state.levels[current], _level(state, current)
-        if old == new:
+        if new is old or new == old:
             continue
         state.levels[current] = new
-        if not state.graph.is_group(current):
+        if current < steps:
             state.unfinished += old.finished - new.finished
         touched = _spread(state, current, old, new)
-        work.extend(n for n in touched if state.graph.is_group(n) or _reconsider(state, n, at))
+        work.extend(n for n in touched if n >= steps or _reconsider(state, n, at))
 
 
 def _level(state: RunState, node: int) -> Level:
-    if state.graph.is_group(node):
-        return _group_level(state.needs[node])
-    return _step_level(state, node)
+    if node < len(state.steps):
+        return _step_level(state, node)
+    return _group_level(state.needs[node])
 
 
 def _group_level(counts: NodeCounts) -> Level:
@@ -69,10 +69,12 @@ def _group_level(counts: NodeCounts) -> Level:
 def _step_level(state: RunState, node: int) -> Level:
     own = state.steps[node]
     status = own.status
+    if status is StepStatus.HEALTHY:
+        return _UP
     if status in _UNDECIDED:
         return _BEGUN if own.begun else _NOT_BEGUN
     failed_on = status is StepStatus.FAILED and goes_on_failed(state.step(node))
-    satisfied = failed_on or status in (StepStatus.HEALTHY, StepStatus.SKIPPED)
+    satisfied = failed_on or status is StepStatus.SKIPPED
     doomed = status is StepStatus.BLOCKED and state.needs[node].hard > 0
     return Level(
         started=own.begun or satisfied,
@@ -92,23 +94,29 @@ def _obstruct(own: StepState, *, doomed: bool) -> int:
 def _spread(state: RunState, node: int, old: Level, new: Level) -> list[int]:
     """Adjust the counters of everyone who depends on *node*; return them."""
     touched: list[int] = []
-    for edge in state.graph.dependants[node]:
-        _shift_edge(state.needs[edge.node], edge.when, old, new)
-        touched.append(edge.node)
-    if not state.graph.is_group(node) and (group := state.graph.group_of[node]) is not None:
-        _shift_member(state.needs[group], old, new)
+    needs, shifts = state.needs, {}
+    for after, when in state.graph.dependants[node]:
+        if when not in shifts:
+            shifts[when] = _shift(when, old, new)
+        unsatisfied, soft, hard = shifts[when]
+        counts = needs[after]
+        counts.unsatisfied += unsatisfied
+        counts.soft += soft
+        counts.hard += hard
+        touched.append(after)
+    if node < len(state.steps) and (group := state.graph.group_of[node]) is not None:
+        _shift_member(needs[group], old, new)
         touched.append(group)
     return touched
 
 
-def _shift_edge(counts: NodeCounts, when: When, old: Level, new: Level) -> None:
+def _shift(when: When, old: Level, new: Level) -> tuple[int, int, int]:
+    """Return what the change adds to the unmet, soft and hard needs of each dependant."""
     met_before, met_now = _met(when, old), _met(when, new)
-    counts.unsatisfied += met_before - met_now
     # Who waits for the end of a step is never obstructed by how it ends.
     before = 0 if met_before or when is When.FINISHED else old.obstruct
     now = 0 if met_now or when is When.FINISHED else new.obstruct
-    counts.soft += (now == 1) - (before == 1)
-    counts.hard += (now == 2) - (before == 2)
+    return met_before - met_now, (now == 1) - (before == 1), (now == 2) - (before == 2)
 
 
 def _shift_member(counts: NodeCounts, old: Level, new: Level) -> None:
@@ -128,12 +136,15 @@ def _met(when: When, level: Level) -> bool:
 def _reconsider(state: RunState, node: int, at: datetime) -> bool:
     """Give a step that has not begun the status that its needs imply; tell if it changed."""
     own, counts = state.steps[node], state.needs[node]
-    if own.status not in _DEPENDENT:
+    status = own.status
+    if status is StepStatus.PENDING and counts.unsatisfied and not (counts.soft or counts.hard):
+        return False  # as before: by far the most frequent answer
+    if status not in _DEPENDENT:
         start_deadline(state, node, at)
         return False
     implied = _implied(counts)
     # A blocked step is looked at again: a soft obstacle may have become a hard one.
-    changed = implied is StepStatus.BLOCKED or own.status is not implied
+    changed = implied is StepStatus.BLOCKED or status is not implied
     own.status = implied
     if implied is StepStatus.READY and own.ready_at is None:
         own.ready_at = at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from datetime import datetime
+from functools import lru_cache
 
 from drorch.run.state import Bucket, RunState
 from drorch.run.status import Scope, StepStatus
@@ -85,11 +86,13 @@ def free_slot(state: RunState, number: int) -> None:
 
 
 def _count(state: RunState, bucket: Bucket, by: int) -> None:
+    slots = state.slots
     for key in limit_keys(bucket):
-        state.slots[key] = state.slots.get(key, 0) + by
+        slots[key] = slots.get(key, 0) + by
 
 
-def limit_keys(bucket: Bucket) -> list[tuple[str, str]]:
+@lru_cache(maxsize=4096)
+def limit_keys(bucket: Bucket) -> tuple[tuple[str, str], ...]:
     """Return the counters that a step of this bucket moves."""
     keys = [("plan", "")]
     if bucket.connector is not None:
@@ -98,7 +101,7 @@ def limit_keys(bucket: Bucket) -> list[tuple[str, str]]:
         keys.append(("host", f"{bucket.connector}/{bucket.host}"))
     if bucket.group is not None:
         keys.append(("group", bucket.group))
-    return keys
+    return tuple(keys)
 
 
 def limit_of(state: RunState, key: tuple[str, str]) -> int | None:
