@@ -22,7 +22,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
-.PHONY: help setup demo test lint types check lab crash simulate bench schema lock \
+.PHONY: help setup demo test lint types check lab crash simulate bench bench-peers schema lock \
 	bundle bundle-proof image-proof clean
 
 help: ## this menu
@@ -72,6 +72,9 @@ simulate: $(READY) ## random recoveries in virtual time, SEEDS times as many as 
 
 bench: $(READY) ## the figures: makespan, cost of a machine, time to resume
 	$(RUN)/python -m bench
+
+bench-peers: $(READY) ## drorch beside doit, DBOS and Prefect (about ten minutes); writes docs/benchmarks.{md,svg}
+	$(RUN)/python -m bench.peers
 
 schema: $(READY) ## write what is generated: the JSON Schema of plans and parts of the documents
 	$(RUN)/python -m scripts.documents

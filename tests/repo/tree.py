@@ -8,7 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("drorch", "api", "plans", "connectors")
-_NOT_OURS = frozenset({".git", ".venv", "build", "dist", "var", "__pycache__", ".hypothesis"})
+_NOT_OURS = frozenset(
+    {".git", ".venv", ".venv-peers", "build", "dist", "var", "__pycache__", ".hypothesis"}
+)
 
 
 def files() -> Iterator[Path]:
