@@ -12,12 +12,14 @@
     ├─ MachineClaimedError           another live run holds one of the machines
     ├─ JournalError
     │  ├─ JournalConflictError       somebody else appended: this owner has lost the run
-    │  └─ JournalUnavailableError    nothing can be written now; nothing new may start
+    │  ├─ JournalUnavailableError    nothing can be written now; nothing new may start
+    │  └─ JournalDamagedError        what is stored is not whole: never started anew in silence
     └─ ConnectorError                talking to a hypervisor went wrong
        ├─ UnavailableError           *not received*: nothing was done; costs no attempt
        │  ├─ UnreachableError        no route, refused, TLS broke before anything was sent
        │  ├─ HostUnavailableError    one node is dark, the rest of the estate answers
        │  └─ NoQuorumError           the cluster refuses every start until it is quorate
+       ├─ OrderWithheldError         *withheld*: forbidden at the last moment, nothing was sent
        ├─ OutcomeUnknownError        *sent, no answer*: look before doing anything else
        ├─ BusyError                  *refused for now*: locked, settling; try again later
        ├─ RefusedError               *refused*: the same order will be refused again
@@ -33,6 +35,7 @@ Errors carry a ``hint``: what a tired person does next. The core never parses me
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import ClassVar
 
 
@@ -89,6 +92,12 @@ class JournalUnavailableError(JournalError):
     code = "journal-unavailable"
 
 
+class JournalDamagedError(JournalError):
+    """Rows are missing or unreadable. A person has to decide; nothing is driven meanwhile."""
+
+    code = "journal-damaged"
+
+
 class ConnectorError(DrorchError):
     code = "connector"
 
@@ -116,6 +125,25 @@ class HostUnavailableError(UnavailableError):
 
 class NoQuorumError(UnavailableError):
     code = "no-quorum"
+
+
+class Withheld(StrEnum):
+    """What a withheld order waits for."""
+
+    HOLD = "hold"
+    """A person holds the machine, and releases it."""
+    PROCESS = "process"
+    """This process may order nothing at all now: it lost the run, or cannot read the holds."""
+
+
+class OrderWithheldError(ConnectorError):
+    """The last look before an order left forbade it. Nothing was sent; no attempt is spent."""
+
+    code = "order-withheld"
+
+    def __init__(self, message: str, *, scope: Withheld, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.scope = scope
 
 
 class OutcomeUnknownError(ConnectorError):

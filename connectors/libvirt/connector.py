@@ -37,6 +37,7 @@ from drorch.ports.connector import (
     Order,
     OrderStatus,
     Outcome,
+    Permit,
     Power,
     Sighting,
     Survey,
@@ -106,8 +107,8 @@ class LibvirtConnector(Connector):
         return found.seen
 
     @override
-    async def start(self, machine: str) -> Order:
-        return await self._order(machine, self._start)
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, self._start, permit)
 
     def _start(self, machine: str, crossing: Crossing) -> Order:
         found = self._find(machine)
@@ -117,8 +118,8 @@ class LibvirtConnector(Connector):
         return self._carry_out(found, crossing, lambda: found.domain.createWithFlags(0), ALIVE)
 
     @override
-    async def stop(self, machine: str) -> Order:
-        return await self._order(machine, self._stop)
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, self._stop, permit)
 
     def _stop(self, machine: str, crossing: Crossing) -> Order:
         found = self._find(machine)
@@ -204,18 +205,26 @@ class LibvirtConnector(Connector):
             within or self._settings.read_timeout,
         )
 
-    async def _order(self, machine: str, work: Callable[[str, Crossing], Order]) -> Order:
+    async def _order(
+        self, machine: str, work: Callable[[str, Crossing], Order], permit: Permit
+    ) -> Order:
         return await self._bounded(
-            lambda crossing: work(machine, crossing), self._settings.order_timeout, machine
+            lambda crossing: work(machine, crossing), self._settings.order_timeout, machine, permit
         )
 
-    async def _bounded(self, work: Callable[[Crossing], T], seconds: float, machine: str = "") -> T:
+    async def _bounded(
+        self,
+        work: Callable[[Crossing], T],
+        seconds: float,
+        machine: str = "",
+        permit: Permit | None = None,
+    ) -> T:
         """Do *work* in a thread and wait for it at most *seconds*; a late one sends nothing."""
         if self._pool is None:
             raise UnreachableError(
                 f"the connector {self._name} is not open", hint="open it before it is asked"
             )
-        crossing = Crossing()
+        crossing = Crossing(permit)
         try:
             async with asyncio.timeout(seconds):
                 return await self._pool.run(lambda: work(crossing))

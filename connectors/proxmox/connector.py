@@ -24,6 +24,7 @@ from drorch.ports.connector import (
     Finding,
     Order,
     Outcome,
+    Permit,
     Sighting,
     Survey,
     Watcher,
@@ -90,12 +91,12 @@ class ProxmoxConnector(Connector):
         return (await self._inventory.find(machine)).sighting
 
     @override
-    async def start(self, machine: str) -> Order:
-        return await self._orders.start(machine)
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        return await self._orders.start(machine, permit)
 
     @override
-    async def stop(self, machine: str) -> Order:
-        return await self._orders.stop(machine)
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        return await self._orders.stop(machine, permit)
 
     @override
     async def outcome(self, order: Order, machine: str) -> Outcome:

@@ -41,6 +41,8 @@ OLDEST_PLACEMENT = 15.0
 by the node it has left, and looked for again."""
 NODE_PATIENCE = 8.0
 """Seconds that a survey waits for one node: one that hangs must not hide all the others."""
+SILENT_PATIENCE = 1.5
+"""Seconds that it waits for a node that still owes the answer to an earlier question."""
 QUORUM_AGE = 12.0
 WORD_AGE = 10.0
 
@@ -128,6 +130,7 @@ class Inventory:
         self._whole = SharedReading(self._cluster_turn, self._read_placement)
         self._lists: dict[tuple[str, str], SharedReading[list[Listed]]] = {}
         self._words: dict[str, tuple[float, str]] = {}
+        self._silent: set[str] = set()
 
     def close(self) -> None:
         self._whole.close()
@@ -293,10 +296,14 @@ class Inventory:
         return lists
 
     async def _patiently(self, node: str, kind: str, max_age: float = 0.0) -> list[Listed]:
+        patience = NODE_PATIENCE
+        if node in self._silent:
+            patience = min(patience, SILENT_PATIENCE)
         try:
-            async with asyncio.timeout(NODE_PATIENCE):
+            async with asyncio.timeout(patience):
                 return await self._list(node, kind).recent(max_age)
         except TimeoutError:
+            self._silent.add(node)
             raise UnreachableError(
                 f"node {node} did not answer within {NODE_PATIENCE:.0f} s",
                 host=node,
@@ -311,6 +318,7 @@ class Inventory:
 
             async def read() -> list[Listed]:
                 reply = await self._gateway.read("nodes", node_name(node), kind, node=node)
+                self._silent.discard(node)  # also when nobody waited so long for it
                 return rows.listed(reply.data, node, kind)
 
             self._lists[node, kind] = SharedReading(turn, read)

@@ -22,7 +22,7 @@ from drorch.errors import (
     RefusedError,
     UnavailableError,
 )
-from drorch.ports.connector import Order, OrderStatus, Outcome, Power, Sighting
+from drorch.ports.connector import Order, OrderStatus, Outcome, Permit, Power, Sighting
 
 HARMLESS_LOCKS = frozenset({"suspended", "mounted"})
 """A start resumes a machine suspended to disk; LXC tolerates ``mounted``."""
@@ -48,7 +48,7 @@ class Orders:
         self._inventory = inventory
         self._board = board
 
-    async def start(self, machine: str) -> Order:
+    async def start(self, machine: str, permit: Permit) -> Order:
         placement = await self._inventory.placement(OLDEST_PLACEMENT)
         guest = placement.guests.get(machine)
         # Both questions at once: each waits for its turn, and an order should not wait twice.
@@ -61,9 +61,9 @@ class Orders:
         _refuse_start(found)
         if guest is None or found.node != guest.node:
             listing = await self._tasks_of(found.node)
-        return _working_start(listing, machine) or await self._send(found, "start")
+        return _working_start(listing, machine) or await self._send(found, "start", permit)
 
-    async def stop(self, machine: str) -> Order:
+    async def stop(self, machine: str, permit: Permit) -> Order:
         found = await self._inventory.find(machine)
         if found.row is None:
             raise _dark(found)
@@ -71,7 +71,7 @@ class Orders:
             return Order(already=True)
         if found.row.lock is not None and found.row.lock not in HARMLESS_LOCKS:
             raise _locked(found)
-        return await self._send(found, "stop")
+        return await self._send(found, "stop", permit)
 
     async def outcome(self, order: Order, machine: str) -> Outcome:
         if not order.handle:
@@ -127,24 +127,24 @@ class Orders:
         except UnavailableError:
             return None
 
-    async def _send(self, found: Found, action: str) -> Order:
+    async def _send(self, found: Found, action: str, permit: Permit) -> Order:
         try:
-            return await self._post(found, action)
+            return await self._post(found, action, permit)
         except MachineNotFoundError:
             # It moved between the look and the order, and the order was refused: look again, once.
             await self._inventory.placement(0.0)
             again = await self._inventory.find(found.guest.machine)
             if again.node == found.node:
                 raise
-            return await self._post(again, action)
+            return await self._post(again, action, permit)
 
-    async def _post(self, found: Found, action: str) -> Order:
+    async def _post(self, found: Found, action: str, permit: Permit) -> Order:
         ask = Ask(
             verb="POST",
             path=(*found.path, "status", action),
             node=found.node,
             machine=found.guest.machine,
-            order=True,
+            permit=permit,
         )
         try:
             reply = await self._gateway.send(ask)

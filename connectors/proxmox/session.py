@@ -6,6 +6,8 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,23 +35,32 @@ from drorch.errors import (
     ProtocolError,
     UnreachableError,
 )
+from drorch.ports.connector import Permit
 
-THREADS = 16
 IN_FLIGHT = 4
 ORDERS_IN_FLIGHT = 3
 """Proxmox VE works on three calls of a node at once; the fourth place is kept for looking."""
+NODES = 40
+"""More than Corosync carries, which gets slow beyond 32. A node that accepts and stays silent
+occupies its own places and never those of another, so there is a thread for every place; only
+those that are needed are ever started."""
+THREADS = IN_FLIGHT * (NODES + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One call of the API. ``order`` is true when it changes something."""
+    """One call of the API. One that changes something has a ``permit``, and is never repeated."""
 
     path: tuple[str, ...]
     verb: str = "GET"
     fields: dict[str, Any] = field(default_factory=dict)
     node: str | None = None
     machine: str | None = None
-    order: bool = False
+    permit: Permit | None = None
+
+    @property
+    def order(self) -> bool:
+        return self.permit is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +134,20 @@ class Gateway:
 
     async def send(self, ask: Ask) -> Reply:
         """Send *ask* once; to another endpoint only if it certainly was not received."""
-        if not ask.order:
-            async with self._places[ask.node]:
-                return await self._run(ask)
-        async with self._order_places[ask.node], self._places[ask.node]:
-            return await self._run(ask)
+        with ExitStack() as places:
+            for place in self._needed(ask):
+                await place.acquire()
+                places.callback(place.release)
+            self.open()
+            assert self._pool is not None  # noqa: S101
+            # A thread that waits in vain keeps its places, though nobody waits for it any more.
+            free = places.pop_all().close
+        return await self._pool.run(lambda: self._anywhere(ask), ended=free)
+
+    def _needed(self, ask: Ask) -> Iterator[asyncio.Semaphore]:
+        if ask.order:
+            yield self._order_places[ask.node]
+        yield self._places[ask.node]
 
     async def probe(self, endpoint: Endpoint) -> Reply:
         """Ask one endpoint alone for its version."""
@@ -135,11 +155,6 @@ class Gateway:
         self.open()
         assert self._pool is not None  # noqa: S101
         return await self._pool.run(lambda: self._exchange(endpoint, ask))
-
-    async def _run(self, ask: Ask) -> Reply:
-        self.open()
-        assert self._pool is not None  # noqa: S101
-        return await self._pool.run(lambda: self._anywhere(ask))
 
     def _anywhere(self, ask: Ask) -> Reply:
         endpoints = self.settings.endpoints
@@ -161,7 +176,7 @@ class Gateway:
     def _exchange(self, endpoint: Endpoint, ask: Ask) -> Reply:
         link = self._link(endpoint)
         try:
-            data = link.send(ask.verb, ask.path, dict(ask.fields))
+            data = link.send(ask.verb, ask.path, dict(ask.fields), ask.permit)
             if isinstance(data, dict) and isinstance(data.get("errors"), bytes):
                 raise rubbish(str(endpoint), "its answer is not JSON")
         except (

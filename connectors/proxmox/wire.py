@@ -21,6 +21,7 @@ from urllib3.exceptions import SSLError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from connectors.proxmox.settings import Endpoint, Settings
+from drorch.ports.connector import Permit
 
 IDLE_LIMIT = 3.0
 """Seconds after which an idle connection is not used for an order: the server closes at 5."""
@@ -31,8 +32,10 @@ class Trace:
     """What one exchange is known to have done, whatever exception came out of it.
 
     ``sent`` turns true just before the first byte of the request; while it is false the other
-    side has received nothing, neither an order nor the token.
+    side has received nothing, neither an order nor the token. ``permit`` is asked before that.
     """
+
+    permit: Permit | None = None
 
     sent: bool = False
     certificate: str = ""
@@ -71,9 +74,11 @@ class Link:
         session.adapters.clear()
         session.mount("https://", _TracedAdapter(self, settings))
 
-    def send(self, verb: str, path: tuple[str, ...], fields: dict[str, Any]) -> Any:
-        """Return the ``data`` of the answer; raises what proxmoxer and requests raise."""
-        self.trace = Trace()
+    def send(
+        self, verb: str, path: tuple[str, ...], fields: dict[str, Any], permit: Permit | None
+    ) -> Any:
+        """Return the ``data`` of the answer; raises what proxmoxer, requests and *permit* raise."""
+        self.trace = Trace(permit=permit)
         if verb != "GET" and time.monotonic() - self._idle_since > IDLE_LIMIT:
             self._session.close()
         resource = self._api(list(path))
@@ -152,6 +157,8 @@ def _pool_class(link: Link, pins: tuple[str, ...]) -> type[HTTPSConnectionPool]:
         @override
         def request(self, *args: Any, **kwargs: Any) -> None:
             # urllib3 has connected and checked by now (_validate_conn); from here on bytes go out.
+            if link.trace.permit is not None:
+                link.trace.permit()
             link.trace.sent = True
             super().request(*args, **kwargs)
 

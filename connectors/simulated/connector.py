@@ -12,6 +12,7 @@ import httpx2
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from connectors.simulated import errors, reading
+from connectors.simulated.departure import departing
 from drorch.errors import UnreachableError
 from drorch.ports.connector import (
     AgentAnswer,
@@ -21,6 +22,7 @@ from drorch.ports.connector import (
     Order,
     OrderStatus,
     Outcome,
+    Permit,
     Sighting,
     Survey,
     Watcher,
@@ -79,11 +81,11 @@ class SimulatedConnector:
         with _Sensible(self._url):
             return reading.sighting(found)
 
-    async def start(self, machine: str) -> Order:
-        return await self._order(machine, "start")
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, "start", permit)
 
-    async def stop(self, machine: str) -> Order:
-        return await self._order(machine, "stop")
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, "stop", permit)
 
     async def outcome(self, order: Order, machine: str) -> Outcome:
         unknown = Outcome(status=OrderStatus.UNKNOWN, detail="the simulator knows no such task")
@@ -127,10 +129,12 @@ class SimulatedConnector:
             )
         return self._client
 
-    async def _order(self, machine: str, action: str) -> Order:
+    async def _order(self, machine: str, action: str, permit: Permit) -> Order:
         """Send an order once; nothing here ever sends it a second time."""
         try:
-            response = await self._connected().post(f"{self._url}{_path(machine)}/{action}")
+            response = await self._connected().post(
+                f"{self._url}{_path(machine)}/{action}", extensions=departing(permit)
+            )
             answer = _document(response)
             if response.status_code == 409:
                 if answer["already"]:

@@ -18,6 +18,7 @@ from drorch.ports.connector import (
     Order,
     OrderStatus,
     Outcome,
+    Permit,
     Sighting,
     Survey,
     Watcher,
@@ -75,11 +76,11 @@ class InProcessConnector:
         await self._reach()
         return reading.sighting_of(self._machine(machine))
 
-    async def start(self, machine: str) -> Order:
-        return await self._order(machine, Action.START)
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, Action.START, permit)
 
-    async def stop(self, machine: str) -> Order:
-        return await self._order(machine, Action.STOP)
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, Action.STOP, permit)
 
     async def outcome(self, order: Order, machine: str) -> Outcome:
         await self._reach()
@@ -113,8 +114,10 @@ class InProcessConnector:
             raise errors.no_machine(machine)
         return found
 
-    async def _order(self, machine: str, action: Action) -> Order:
-        match await self._arrive():
+    async def _order(self, machine: str, action: Action, permit: Permit) -> Order:
+        disturbance = await self._arrive()
+        permit()
+        match disturbance:
             case Disturbance.ERROR:
                 self.world.turn_away(machine, action, "injected fault error_rate")
                 raise errors.nothing_done(machine)

@@ -33,6 +33,7 @@ from drorch.ports.connector import (
     Order,
     OrderStatus,
     Outcome,
+    Permit,
     Power,
     Severity,
     Sighting,
@@ -108,11 +109,11 @@ class TinyConnector:
             raise _missing(machine)
         return found
 
-    async def start(self, machine: str) -> Order:
-        return await self._order(machine, "start")
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, "start", permit)
 
-    async def stop(self, machine: str) -> Order:
-        return await self._order(machine, "stop")
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        return await self._order(machine, "stop", permit)
 
     async def outcome(self, order: Order, machine: str) -> Outcome:
         """Say that only looking tells: TinyVM keeps no record of orders."""
@@ -154,14 +155,20 @@ class TinyConnector:
         except (httpx2.HTTPError, ValueError, LookupError, TypeError) as error:
             raise translate(error, self._url) from error
 
-    async def _order(self, machine: str, action: str) -> Order:
+    async def _order(self, machine: str, action: str, permit: Permit) -> Order:
         """Send one order, once. Whether to send another is the engine's decision, never ours."""
+
+        async def leaving(moment: str, _: object) -> None:
+            if moment == "http11.send_request_headers.started":
+                permit()  # connected, and no byte has left
+
         await self.open()
         assert self._client is not None  # noqa: S101 (open has made it)
         if machine in {"", ".", ".."}:
             raise _missing(machine)
         try:
-            response = await self._client.post(f"/vms/{quote(machine, safe='')}/{action}")
+            path = f"/vms/{quote(machine, safe='')}/{action}"
+            response = await self._client.post(path, extensions={"trace": leaving})
         except httpx2.HTTPError as error:
             raise translate(error, self._url, ordered=machine) from error
         match response.status_code:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 from drorch.engine.watch import EstateWatch
-from drorch.engine.world import World
+from drorch.engine.world import HOLDS_UNKNOWN, World
 from drorch.errors import (
     BusyError,
     ConnectorError,
     MachineNotFoundError,
+    OrderWithheldError,
     OutcomeUnknownError,
     ProtocolError,
     RefusedError,
     UnavailableError,
+    Withheld,
 )
+from drorch.failpoints import reach
 from drorch.model.plan import MachineRef
-from drorch.ports.connector import Order, OrderStatus, Outcome, Power, Sighting
+from drorch.ports.connector import Order, OrderStatus, Outcome, Permit, Power, Sighting
 from drorch.run import commands as cmd
 from drorch.run.state import host_key
 from drorch.run.status import FailureKind, Scope
@@ -52,21 +57,29 @@ async def power_on(errand: Errand) -> cmd.Report:
     """Look, and order the machine on unless it is on already."""
     try:
         seen = await errand.watch.look(errand.ref, max_age=FRESH)
+        reach("order.look.after")
         if seen.power in _TURNED_ON:
             return _accepted(errand, already=True)
         if (cure := _needs_person(seen)) is not None:
             return _failed(errand, *cure, retryable=False)
-        if held := await _hold_on(errand, seen):
-            return _held(errand, held)
+        with _permitted(errand, seen) as permit:
+            if held := await _hold_on(errand, seen):
+                return _held(errand, held)
+            # A journal that is slow to tell the holds lets the look grow old: what is known now?
+            newest = errand.watch.find(errand.ref)
+            if newest is not None and newest.power in _TURNED_ON:
+                return _accepted(errand, already=True)
+            return await _order_on(errand, seen, permit)
     except ConnectorError as error:
         return _not_accepted(errand, error)
-    return await _order_on(errand, seen)
 
 
-async def _order_on(errand: Errand, seen: Sighting) -> cmd.Report:
+async def _order_on(errand: Errand, seen: Sighting, permit: Permit) -> cmd.Report:
     """Send the one order of this attempt. Whatever is not certain is a doubt, not a failure."""
     try:
-        order = await errand.watch.connector.start(seen.machine)
+        reach("order.start.before")
+        order = await errand.watch.connector.start(seen.machine, permit=permit)
+        reach("order.start.after")
     except (OutcomeUnknownError, ProtocolError) as error:
         # Rubbish for an answer says nothing about the order that it answers.
         return cmd.ReportInDoubt(step=errand.step, attempt=errand.attempt, reason=error.message)
@@ -78,6 +91,31 @@ async def _order_on(errand: Errand, seen: Sighting) -> cmd.Report:
 async def _hold_on(errand: Errand, seen: Sighting) -> str:
     """Return why a person holds this machine, whichever way they named it."""
     return await errand.world.holds.reason(errand.connector, seen.machine, seen.name)
+
+
+@contextmanager
+def _permitted(errand: Errand, seen: Sighting) -> Iterator[Permit]:
+    """Give the permit of one order: a connector may keep it waiting, and meanwhile much happens.
+
+    Outside of this nobody waits for the order any more, and none may leave.
+    """
+    waited_for = True
+    world = errand.world
+
+    def permit() -> None:
+        why = "nobody waits for this order any more" if not waited_for else world.may_act()
+        scope = Withheld.PROCESS
+        if not why:
+            why = world.holds.forbids(errand.connector, seen.machine, seen.name)
+            scope = Withheld.PROCESS if why == HOLDS_UNKNOWN else Withheld.HOLD
+        if why:
+            raise OrderWithheldError(why, scope=scope, hint="drorch goes on by itself")
+
+    try:
+        with world.holds.pending(errand.connector, seen.machine, seen.name):
+            yield permit
+    finally:
+        waited_for = False
 
 
 async def reconcile(errand: Errand) -> cmd.Report:
@@ -103,6 +141,7 @@ async def reconcile(errand: Errand) -> cmd.Report:
 async def _find(errand: Errand) -> cmd.Report | None:
     seen = await errand.watch.look(errand.ref, max_age=0)
     order = await errand.watch.connector.find_order(seen.machine, errand.since)
+    reach("order.find.after")
     if order is not None:
         return _accepted(errand, handle=order.handle)
     if seen.power in _TURNED_ON:
@@ -117,9 +156,12 @@ async def power_off(errand: Errand) -> cmd.Report:
         seen = await errand.watch.look(errand.ref, max_age=FRESH)
         if seen.power is Power.OFF:
             return report
-        if held := await _hold_on(errand, seen):
-            return _held(errand, held)  # it could not be started again
-        await errand.watch.connector.stop(seen.machine)
+        with _permitted(errand, seen) as permit:
+            if held := await _hold_on(errand, seen):
+                return _held(errand, held)  # it could not be started again
+            reach("order.stop.before")
+            await errand.watch.connector.stop(seen.machine, permit=permit)
+            reach("order.stop.after")
     except OutcomeUnknownError:
         pass  # a second stop does no harm, and looking tells
     except ConnectorError as error:
@@ -249,6 +291,8 @@ def _held(errand: Errand, reason: str) -> cmd.ReportUnavailable:
 
 def _not_accepted(errand: Errand, error: ConnectorError) -> cmd.Report:
     """Sort by what the caller can do: wait, try again, or call a person."""
+    if isinstance(error, OrderWithheldError) and error.scope is Withheld.HOLD:
+        return _held(errand, error.message)
     if isinstance(error, RefusedError | BusyError):
         again = isinstance(error, BusyError)
         return _failed(errand, error.message, error.hint, retryable=again)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from drorch.errors import ConfigurationError, ConnectorError, UnavailableError
 from drorch.model.graph import Graph
-from drorch.model.plan import Callout, CheckSpec, MachineRef, Plan, Step
+from drorch.model.plan import Callout, CheckSpec, MachineRef, OnUnhealthy, Plan, Step
 from drorch.ports.callout import Callouts
 from drorch.ports.connector import Connector, Finding, Severity, Sighting, Survey
 
@@ -110,7 +110,7 @@ class Preflight:
             return
         look.estates[name] = estate.identity
         look.findings.extend(_estate_findings(name, survey))
-        look.findings.extend(_agent_findings(connector, steps))
+        look.findings.extend(_beyond(connector, steps))
         await self._machines(connector, steps, survey, look)
 
     def _away(self, name: str, error: UnavailableError, plan: Plan, look: Look) -> None:
@@ -280,11 +280,19 @@ def _estate_findings(name: str, survey: Survey) -> Iterator[Finding]:
             )
 
 
-def _agent_findings(connector: Connector, steps: Sequence[Step]) -> Iterator[Finding]:
-    if connector.capabilities.agent:
-        return
+def _beyond(connector: Connector, steps: Sequence[Step]) -> Iterator[Finding]:
+    """What the plan asks of *connector* that it can never do."""
+    able = connector.capabilities
     for step in steps:
-        if any(check.kind == "agent" for check in step.verify):
+        if not able.restart and step.on_unhealthy is OnUnhealthy.RESTART:
+            yield Finding(
+                severity=Severity.ERROR,
+                code="restart-unsupported",
+                step=step.id,
+                message=f"{connector.name} cannot stop machines, so it cannot restart this one",
+                hint="write 'on_unhealthy: verify' for this step; a person restarts it if need be",
+            )
+        if not able.agent and any(check.kind == "agent" for check in step.verify):
             yield Finding(
                 severity=Severity.ERROR,
                 code="agent-unsupported",

@@ -7,6 +7,7 @@ and every check of a machine that runs holds.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
@@ -26,12 +27,14 @@ from drorch.ports.connector import (
     Order,
     OrderStatus,
     Outcome,
+    Permit,
     Power,
     Sighting,
     Survey,
     Watcher,
 )
 from drorch.run.events import Event, RunRequested
+from drorch.run.state import RunState
 
 
 class ImaginedEstate:
@@ -60,13 +63,15 @@ class ImaginedEstate:
     async def look(self, machine: str) -> Sighting:
         return self._sighting(machine)
 
-    async def start(self, machine: str) -> Order:
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        permit()
         self._power[machine] = Power.STARTING
         loop = asyncio.get_running_loop()
         loop.call_later(self._boots[machine], self._set, machine, Power.RUNNING)
         return Order()
 
-    async def stop(self, machine: str) -> Order:
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        permit()
         self._set(machine, Power.OFF)
         return Order()
 
@@ -143,15 +148,20 @@ class ImaginedCallouts:
         return CalloutResult(ok=True, evidence="imagined")
 
 
-def simulate(request: RunRequested) -> tuple[Event, ...]:
+class SimulationStoppedError(Exception):
+    """Nobody wants to know any more how this simulation ends."""
+
+
+def simulate(request: RunRequested, stop: threading.Event | None = None) -> tuple[Event, ...]:
     """Return the whole journal of a simulated run, from *request* to its end.
 
-    Call it outside any running event loop, for instance in a thread.
+    Call it outside any running event loop, for instance in a thread; once *stop* is set it
+    breaks off with an error.
     """
-    return run_virtually(_simulate(request))
+    return run_virtually(_simulate(request, stop or threading.Event()))
 
 
-async def _simulate(request: RunRequested) -> tuple[Event, ...]:
+async def _simulate(request: RunRequested, stop: threading.Event) -> tuple[Event, ...]:
     journal = MemoryJournal()
     journal.create(request.run, (request,))
     estates = {name: EstateWatch(estate) for name, estate in _estates(request.plan).items()}
@@ -163,13 +173,25 @@ async def _simulate(request: RunRequested) -> tuple[Event, ...]:
         clock=VirtualClock(request.at),
     )
     watching = [asyncio.create_task(estate.run()) for estate in estates.values()]
+
+    def look(state: RunState, events: Sequence[Event]) -> None:
+        if stop.is_set():
+            raise SimulationStoppedError(f"{state.run}, {len(events)} events on")
+
     executor = Executor(
-        request.run, journal=journal, world=world, driver="simulation", polls_inbox=False
+        request.run,
+        journal=journal,
+        world=world,
+        driver="simulation",
+        observer=look,
+        polls_inbox=False,
     )
-    await executor.drive()
-    for task in watching:
-        task.cancel()
-    await asyncio.gather(*watching, return_exceptions=True)
+    try:
+        await executor.drive()
+    finally:
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
     return tuple(journal.events[request.run])
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import structlog
 
@@ -18,20 +20,40 @@ from drorch.ports.journal import Journal
 
 log = structlog.get_logger()
 
+HOLDS_UNKNOWN = "the holds cannot be read, and one of them may forbid this order"
+REFRESH = 0.25
+"""Seconds between two readings of the holds while an order is pending."""
+STALE = 1.0
+"""Seconds after which a reading of the holds no longer lets an order leave."""
 _AGAIN = 1.0
 
-
-_Question: TypeAlias = tuple[tuple[tuple[str, str], ...], asyncio.Future[str]]
+_Key: TypeAlias = tuple[str, str]
+_Question: TypeAlias = tuple[tuple[_Key, ...], asyncio.Future[str]]
 """The names of one machine, each with its connector, and where the answer goes."""
 
 
+class _Reading(NamedTuple):
+    """What was said about which names, and when; never changed, so any thread may look at it."""
+
+    taken_at: float
+    about: frozenset[_Key]
+    held: Mapping[_Key, str]
+    clock: Callable[[], float]
+
+
 class HoldGuard:
-    """Asks for holds just before each order; orders that wait at the same time share a read."""
+    """Asks for holds just before each order, and again and again until the order has left.
+
+    Orders that wait at the same time share a read.
+    """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._asking: list[_Question] = []
+        self._pending: Counter[_Key] = Counter()
+        self._reading: _Reading | None = None
         self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
 
     async def reason(self, connector: str, *machine: str) -> str:
         """Return why a machine must not be started, empty if nothing forbids it now.
@@ -41,29 +63,78 @@ class HoldGuard:
         The read begins after this call: a hold that was placed before it is seen.
         """
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asking.append((tuple((connector, name) for name in machine), answer))
-        if self._task is None:
-            self._task = asyncio.create_task(self._read())
+        self._asking.append((_keys(connector, machine), answer))
+        self._read_on()
         return await answer
 
-    async def _read(self) -> None:
+    @contextmanager
+    def pending(self, connector: str, *machine: str) -> Iterator[None]:
+        """Keep `forbids` up to date about a machine for as long as an order for it is pending."""
+        keys = _keys(connector, machine)
+        self._pending.update(keys)
         try:
-            while self._asking:
+            yield
+        finally:
+            self._pending.subtract(keys)
+            self._pending += Counter()  # forgets those whose count is zero
+            if not self._pending:
+                self._wake.set()
+
+    def forbids(self, connector: str, *machine: str) -> str:
+        """Return why an order must not leave at this instant, empty if it may; from any thread.
+
+        Answers from the last reading, of which it is `HOLDS_UNKNOWN` that it is too old or says
+        nothing about this machine: ask for the `reason` while it is `pending` first.
+        """
+        last, keys = self._reading, _keys(connector, machine)
+        if last is None or last.clock() - last.taken_at > STALE or not last.about.issuperset(keys):
+            return HOLDS_UNKNOWN
+        return _first(last.held, keys)
+
+    def _read_on(self) -> None:
+        self._wake.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._read())
+
+    async def _read(self) -> None:
+        """Read as long as somebody asks or an order is pending: one after the other."""
+        try:
+            while self._asking or self._pending:
+                self._wake.clear()
                 asking, self._asking = self._asking, []
-                try:
-                    held = await self._journal.held([key for keys, _ in asking for key in keys])
-                except JournalUnavailableError as error:
-                    log.warning("holds.unavailable", reason=error.message)
-                    await asyncio.sleep(_AGAIN)  # what is not known may forbid the order
-                    self._asking += [ask for ask in asking if not ask[1].done()]
-                except Exception as error:  # noqa: BLE001 (told to everyone who asked)
-                    _tell(asking, error)
-                else:
-                    for keys, answer in asking:
-                        if not answer.done():
-                            answer.set_result(next((held[k] for k in keys if k in held), ""))
+                await self._read_once(asking)
+                if not self._asking and self._pending:
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._wake.wait(), REFRESH)
         finally:
             self._task = None
+
+    async def _read_once(self, asking: list[_Question]) -> None:
+        about = dict.fromkeys(key for keys, _ in asking for key in keys) | dict(self._pending)
+        try:
+            held = await self._journal.held(list(about))
+        except JournalUnavailableError as error:
+            log.warning("holds.unavailable", reason=error.message)
+            await asyncio.sleep(_AGAIN)  # what is not known may forbid the order
+            self._asking += [ask for ask in asking if not ask[1].done()]
+        except Exception as error:
+            if not asking:
+                log.exception("holds.broke")
+            _tell(asking, error)
+        else:
+            clock = asyncio.get_running_loop().time
+            self._reading = _Reading(clock(), frozenset(about), held, clock)
+            for keys, answer in asking:
+                if not answer.done():
+                    answer.set_result(_first(held, keys))
+
+
+def _keys(connector: str, machine: Sequence[str]) -> tuple[_Key, ...]:
+    return tuple((connector, name) for name in machine)
+
+
+def _first(held: Mapping[_Key, str], keys: Sequence[_Key]) -> str:
+    return next((held[key] for key in keys if key in held), "")
 
 
 def _tell(asking: list[_Question], error: Exception) -> None:
@@ -72,12 +143,21 @@ def _tell(asking: list[_Question], error: Exception) -> None:
             answer.set_exception(error)
 
 
+def _may_act() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """``estates`` by connector name."""
+    """``estates`` by connector name.
+
+    ``may_act`` tells why this process must not order anything (it lost the run, or is about to
+    end), empty if it may. It is asked from any thread just before an order leaves, and is quick.
+    """
 
     estates: Mapping[str, EstateWatch]
     prober: Prober
     callouts: Callouts
     holds: HoldGuard
     clock: Clock
+    may_act: Callable[[], str] = _may_act

@@ -161,13 +161,23 @@ class Capabilities:
 
 Watcher: TypeAlias = Callable[[Sequence[Sighting]], None]
 
+Permit: TypeAlias = Callable[[], None]
+"""The last look before an order leaves; raises `OrderWithheldError` to forbid it.
+
+A connector calls it synchronously, possibly in a worker thread, immediately before it sends the
+request that changes something: after any waiting, pacing, connecting and choice of an endpoint,
+and again before the request is sent to another endpoint. Once for each request that is sent, and
+not at all when none is. When it raises, nothing may be sent, and what it raises comes out
+unchanged. It is quick and never blocks.
+"""
+
 
 class Connector(Protocol):
     """One open connection to one estate. Methods may be called concurrently.
 
     All methods may raise `AuthenticationError`, `CertificateError`, `ProtocolError` and
-    `UnavailableError`. Reads may be retried inside; orders never are. Cancelling a call stops
-    the waiting and undoes nothing.
+    `UnavailableError`. Reads may be retried inside; orders never are, and none is sent without
+    its `Permit`. Cancelling a call stops the waiting and undoes nothing.
     """
 
     @property
@@ -194,15 +204,16 @@ class Connector(Protocol):
     async def look(self, machine: str) -> Sighting:
         """Read one machine freshly. Raises `MachineNotFoundError`."""
 
-    async def start(self, machine: str) -> Order:
+    async def start(self, machine: str, *, permit: Permit) -> Order:
         """Order *machine* on, once. On return the order is accepted, not carried out.
 
         A machine that is starting or running already gives ``already=True`` and no second
         order. Raises `UnavailableError` when it was certainly not received, `BusyError` or
-        `RefusedError` when it was refused, `OutcomeUnknownError` when the answer never came.
+        `RefusedError` when it was refused, `OutcomeUnknownError` when the answer never came,
+        and `OrderWithheldError` when *permit* forbade it at the last moment.
         """
 
-    async def stop(self, machine: str) -> Order:
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
         """Order *machine* off, hard. A stopped one gives ``already=True``. Errors as `start`."""
 
     async def outcome(self, order: Order, machine: str) -> Outcome:

@@ -23,12 +23,15 @@ import pytest
 
 from drorch.errors import (
     MachineNotFoundError,
+    OrderWithheldError,
     OutcomeUnknownError,
     ProtocolError,
     UnavailableError,
+    Withheld,
 )
 from drorch.ports.connector import Order, OrderStatus, Power, Severity, Sighting
 from tests.contract.site import Expectations, Feature, Site, only_with
+from tests.fakes.permit import CountedPermit, allowed
 
 __all__ = ["ConnectorContract", "Feature", "Site", "only_with"]
 
@@ -55,9 +58,14 @@ class ConnectorContract(Expectations):
 
     async def test_a_missing_machine_is_named_and_explained(self, site: Site) -> None:
         missing = site.missing_machine()
-        for call in (site.connector.look, site.connector.start, site.connector.stop):
+        calls: Sequence[Callable[[], Awaitable[object]]] = (
+            lambda: site.connector.look(missing),
+            lambda: site.connector.start(missing, permit=allowed),
+            lambda: site.connector.stop(missing, permit=allowed),
+        )
+        for call in calls:
             with pytest.raises(MachineNotFoundError, match=missing) as caught:
-                await call(missing)
+                await call()
             assert caught.value.hint
 
     @pytest.mark.parametrize("machine", ["", "../machines", "a b?c#d", "%2e%2e", "è/ü", "1\r\n2"])
@@ -65,7 +73,7 @@ class ConnectorContract(Expectations):
         with pytest.raises(MachineNotFoundError):
             await site.connector.look(machine)
         with pytest.raises(MachineNotFoundError):
-            await site.connector.start(machine)
+            await site.connector.start(machine, permit=allowed)
 
     async def test_many_readings_at_once(self, site: Site) -> None:
         machine = await site.running_machine()
@@ -119,7 +127,7 @@ class ConnectorContract(Expectations):
 
     async def test_start_leads_to_running(self, site: Site) -> None:
         machine = await site.stopped_machine()
-        order = await site.connector.start(machine)
+        order = await site.connector.start(machine, permit=allowed)
         assert not order.already
         assert (await self.becomes(site, machine, Power.RUNNING)).machine == machine
         if Feature.TASKS in self.features:
@@ -129,15 +137,15 @@ class ConnectorContract(Expectations):
     async def test_start_of_a_running_machine_orders_nothing(self, site: Site) -> None:
         machine = await site.running_machine()
         before = await self.orders(site)
-        assert (await site.connector.start(machine)).already
+        assert (await site.connector.start(machine, permit=allowed)).already
         assert await self.orders(site) == before
 
     @only_with(Feature.SLOW_BOOT)
     async def test_start_of_a_starting_machine_orders_nothing(self, site: Site) -> None:
         machine = await site.slow_machine()
-        first = await site.connector.start(machine)
+        first = await site.connector.start(machine, permit=allowed)
         assert (await site.connector.look(machine)).power is Power.STARTING
-        second = await site.connector.start(machine)
+        second = await site.connector.start(machine, permit=allowed)
         assert (first.already, second.already) == (False, True)
         if Feature.TASKS in self.features:
             assert (await site.connector.outcome(first, machine)).status is OrderStatus.ACTIVE
@@ -148,7 +156,9 @@ class ConnectorContract(Expectations):
         other = await site.another()
         await other.open()
         try:
-            orders = await asyncio.gather(site.connector.start(machine), other.start(machine))
+            orders = await asyncio.gather(
+                site.connector.start(machine, permit=allowed), other.start(machine, permit=allowed)
+            )
         finally:
             await other.close()
         assert not all(order.already for order in orders)
@@ -158,27 +168,65 @@ class ConnectorContract(Expectations):
 
     async def test_stop_leads_to_off_and_then_orders_nothing(self, site: Site) -> None:
         machine = await site.running_machine()
-        order = await site.connector.stop(machine)
+        order = await site.connector.stop(machine, permit=allowed)
         assert not order.already
         await self.becomes(site, machine, Power.OFF)
         if Feature.TASKS in self.features:
             await self.ends(site, order, machine, OrderStatus.DONE)
         before = await self.orders(site)
-        assert (await site.connector.stop(machine)).already
+        assert (await site.connector.stop(machine, permit=allowed)).already
         assert await self.orders(site) == before
 
     async def test_a_stopped_machine_can_be_started_again(self, site: Site) -> None:
         machine = await site.running_machine()
-        await site.connector.stop(machine)
+        await site.connector.stop(machine, permit=allowed)
         await self.becomes(site, machine, Power.OFF)
-        assert not (await site.connector.start(machine)).already
+        assert not (await site.connector.start(machine, permit=allowed)).already
         await self.becomes(site, machine, Power.RUNNING)
+
+    @pytest.mark.parametrize("action", ["start", "stop"])
+    async def test_a_withheld_order_is_not_sent_and_the_next_one_works(
+        self, site: Site, action: str
+    ) -> None:
+        on = action == "start"
+        machine = await (site.stopped_machine() if on else site.running_machine())
+        order = site.connector.start if on else site.connector.stop
+        before, permit = await self.orders(site), CountedPermit("held by anna")
+        with pytest.raises(OrderWithheldError, match="held by anna") as caught:
+            await order(machine, permit=permit)
+        assert caught.value.scope is Withheld.HOLD
+        assert permit.asked == 1
+        assert await self.orders(site) == before
+        assert (await site.connector.look(machine)).power is (Power.OFF if on else Power.RUNNING)
+        permit.why = ""
+        assert not (await order(machine, permit=permit)).already
+        assert permit.asked == 2
+        await self.becomes(site, machine, Power.RUNNING if on else Power.OFF)
+        if Feature.ORDER_LOG in self.features:
+            assert await site.orders() == before + 1
+
+    async def test_each_order_is_asked_for_once(self, site: Site) -> None:
+        machines = [await site.stopped_machine() for _ in range(3)]
+        permits = [CountedPermit(), CountedPermit("held by anna"), CountedPermit()]
+        before = await self.orders(site)
+        sent = (site.connector.start(m, permit=p) for m, p in zip(machines, permits, strict=True))
+        ends = await asyncio.gather(*sent, return_exceptions=True)
+        assert [isinstance(end, OrderWithheldError) for end in ends] == [False, True, False], ends
+        assert [permit.asked for permit in permits] == [1, 1, 1]
+        if Feature.ORDER_LOG in self.features:
+            assert await site.orders() == before + 2
+
+    @only_with(Feature.LOOKS_FIRST)
+    async def test_a_machine_that_runs_needs_no_permit(self, site: Site) -> None:
+        machine, permit = await site.running_machine(), CountedPermit("held by anna")
+        assert (await site.connector.start(machine, permit=permit)).already
+        assert permit.asked == 0
 
     @only_with(Feature.TASKS)
     async def test_an_order_is_found_again(self, site: Site) -> None:
         machine = await site.stopped_machine()
         since = datetime.now(UTC)
-        order = await site.connector.start(machine)
+        order = await site.connector.start(machine, permit=allowed)
         found = await site.connector.find_order(machine, since)
         assert found is not None
         assert found.handle == order.handle
@@ -192,7 +240,7 @@ class ConnectorContract(Expectations):
         since = datetime.now(UTC) + self.resolution
         while datetime.now(UTC) < since:
             await asyncio.sleep(0.01)
-        await site.connector.stop(machine)
+        await site.connector.stop(machine, permit=allowed)
         await self.becomes(site, machine, Power.OFF)
         assert await site.connector.find_order(machine, since) is None
 
@@ -202,17 +250,17 @@ class ConnectorContract(Expectations):
         since = datetime.now(UTC)
         await site.lose_next_reply()
         with pytest.raises(OutcomeUnknownError, match=machine):
-            await site.connector.start(machine)
+            await site.connector.start(machine, permit=allowed)
         await self.becomes(site, machine, Power.RUNNING)
         if Feature.TASKS in self.features:
             found = await site.connector.find_order(machine, since)
             assert found is not None
             await self.ends(site, found, machine, OrderStatus.DONE)
-        assert (await site.connector.start(machine)).already
+        assert (await site.connector.start(machine, permit=allowed)).already
 
     async def test_no_order_is_found_in_the_future(self, site: Site) -> None:
         machine = await site.stopped_machine()
-        await site.connector.start(machine)
+        await site.connector.start(machine, permit=allowed)
         later = datetime.now(UTC) + timedelta(hours=1)
         assert await site.connector.find_order(machine, later) is None
         assert await site.connector.find_order(site.missing_machine(), later) is None
@@ -233,7 +281,7 @@ class ConnectorContract(Expectations):
         calls: Sequence[Callable[[], Awaitable[object]]] = (
             site.connector.survey,
             lambda: site.connector.look(machine),
-            lambda: site.connector.start(machine),
+            lambda: site.connector.start(machine, permit=allowed),
             site.connector.identify,
             lambda: site.connector.examine([machine]),
         )
@@ -252,7 +300,7 @@ class ConnectorContract(Expectations):
             await site.connector.survey()
         await site.mend_network()
         assert machine in (await self.answers(site.connector.survey)).machines
-        await site.connector.start(machine)
+        await site.connector.start(machine, permit=allowed)
         await self.becomes(site, machine, Power.RUNNING)
 
     @only_with(Feature.RUBBISH)
@@ -283,8 +331,8 @@ class ConnectorContract(Expectations):
         self, site: Site, turns: int
     ) -> None:
         machine = await site.stopped_machine()
-        await self.cancelled(site.connector.start(machine), turns)
-        await site.connector.start(machine)
+        await self.cancelled(site.connector.start(machine, permit=allowed), turns)
+        await site.connector.start(machine, permit=allowed)
         await self.becomes(site, machine, Power.RUNNING)
 
     async def test_open_and_close_may_be_repeated(self, site: Site) -> None:
@@ -327,10 +375,10 @@ class ConnectorContract(Expectations):
         first, second = await site.stopped_machine(), await site.stopped_machine()
         seen: list[Sighting] = []
         unsubscribe = site.connector.subscribe(seen.extend)
-        await site.connector.start(first)
+        await site.connector.start(first, permit=allowed)
         await self.holds(lambda: (first, Power.RUNNING) in {(s.machine, s.power) for s in seen})
         unsubscribe()
         seen.clear()
-        await site.connector.start(second)
+        await site.connector.start(second, permit=allowed)
         await self.becomes(site, second, Power.RUNNING)
         assert seen == []

@@ -29,6 +29,7 @@ class Feature(StrEnum):
     AGENT = "agent"  # `Site.running_machine` has a guest agent that answers
     EVENTS = "events"  # changes are pushed
     UNICODE = "unicode"  # a machine's name may hold any letter: `Site.unicode_machine`
+    LOOKS_FIRST = "looks-first"  # the connector looks, and sends no order to what is there already
     SLOW_BOOT = "slow-boot"  # `Site.slow_machine` stays STARTING long enough to be seen so
 
 

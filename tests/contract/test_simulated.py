@@ -24,6 +24,7 @@ from connectors.simulated.world import World
 from drorch.errors import OutcomeUnknownError, ProtocolError, UnavailableError
 from drorch.ports.connector import Connector, Power
 from tests.contract.connector_contract import ConnectorContract, Feature, Site
+from tests.fakes.permit import allowed
 
 ROOT = Path(__file__).parents[2]
 SLOW, UNICODE = "50", "60"
@@ -51,7 +52,7 @@ class SimulatedSite(Site):
     @override
     async def running_machine(self) -> str:
         machine = await self.stopped_machine()
-        await self.connector.start(machine)
+        await self.connector.start(machine, permit=allowed)
         async with asyncio.timeout(10):
             while (await self.connector.look(machine)).power is not Power.RUNNING:
                 await asyncio.sleep(0.01)
@@ -136,7 +137,7 @@ async def _babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 class TestProcess(ConnectorContract):
-    features = frozenset(Feature) - {Feature.EVENTS}
+    features = frozenset(Feature) - {Feature.EVENTS, Feature.LOOKS_FIRST}
 
     @pytest.fixture
     async def site(self, tmp_path: Path) -> AsyncIterator[Site]:
@@ -210,7 +211,7 @@ class InProcessSite(SimulatedSite):
 
 
 class TestInProcess(ConnectorContract):
-    features = frozenset(Feature) - {Feature.RUBBISH}
+    features = frozenset(Feature) - {Feature.RUBBISH, Feature.LOOKS_FIRST}
 
     @pytest.fixture
     async def site(self) -> AsyncIterator[Site]:
@@ -232,7 +233,7 @@ async def test_a_silent_estate_is_reported_within_the_timeout() -> None:
                 with pytest.raises(UnavailableError):
                     await connector.survey()
                 with pytest.raises(OutcomeUnknownError):
-                    await connector.start("1")
+                    await connector.start("1", permit=allowed)
         finally:
             await connector.close()
 

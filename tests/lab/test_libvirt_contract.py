@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 class TestDriver(ConnectorContract):
     """Everything at once and nothing fails: the connector's plumbing alone."""
 
-    features = frozenset({Feature.EVENTS, Feature.UNICODE})
+    features = frozenset({Feature.EVENTS, Feature.LOOKS_FIRST, Feature.UNICODE})
 
     @pytest.fixture
     async def site(self) -> AsyncIterator[Site]:
@@ -37,6 +37,7 @@ class TestQemu(ConnectorContract):
     features = frozenset(
         {
             Feature.EVENTS,
+            Feature.LOOKS_FIRST,
             Feature.LOST_REPLIES,
             Feature.NETWORK,
             Feature.ORDER_LOG,

@@ -17,6 +17,7 @@ from drorch.errors import (
     UnreachableError,
 )
 from drorch.ports.connector import Finding, Power, Severity, Sighting
+from tests.fakes.permit import allowed
 from tests.lab.fleet import LabFleet
 from tests.lab.waiting import until, wait_until
 
@@ -64,7 +65,9 @@ async def test_guests_and_their_agent_live_through_a_dead_libvirtd(
     early = await connector.ping_agent("dns")
     assert not early.healthy
     assert "does not run" in early.evidence
-    await asyncio.gather(connector.start("cache"), connector.start("dns"))
+    await asyncio.gather(
+        connector.start("cache", permit=allowed), connector.start("dns", permit=allowed)
+    )
     assert not (await connector.ping_agent("dns")).healthy  # no guest boots that fast
     print(f"well after {await asyncio.to_thread(lab_fleet.wait_well, 'cache'):.1f} s")
     await agent_answers(connector, "dns")
@@ -77,12 +80,12 @@ async def test_guests_and_their_agent_live_through_a_dead_libvirtd(
     with pytest.raises(UnreachableError):
         await connector.survey()
     with pytest.raises(UnreachableError):
-        await connector.start("web")
+        await connector.start("web", permit=allowed)
     assert await asyncio.to_thread(lab_fleet.is_well, "cache"), "guests go on without libvirtd"
 
     await asyncio.to_thread(lab_fleet.restart_libvirtd)
     assert (await connector.look("dns")).power is Power.RUNNING
-    assert (await connector.start("dns")).already
+    assert (await connector.start("dns", permit=allowed)).already
     await agent_answers(connector, "dns")
     seen.clear()
     await asyncio.to_thread(lab_fleet.destroy, "dns")
@@ -99,7 +102,7 @@ async def test_a_killed_qemu_is_noticed_without_asking(
 ) -> None:
     seen: list[Sighting] = []
     connector.subscribe(seen.extend)
-    await connector.start("dns")
+    await connector.start("dns", permit=allowed)
     await becomes(connector, "dns", Power.RUNNING)
     lab_fleet.kill_guest("dns")
 
@@ -140,7 +143,7 @@ async def test_a_start_that_fails_says_why_in_qemus_words(
 ) -> None:
     lab_fleet.define("db", **changes)
     with pytest.raises(kind, match=words) as caught:
-        await connector.start("db")
+        await connector.start("db", permit=allowed)
     assert caught.value.message.startswith("db: ")
     assert caught.value.hint
     assert (await connector.look("db")).power is Power.OFF
@@ -149,34 +152,34 @@ async def test_a_start_that_fails_says_why_in_qemus_words(
 async def test_a_taken_port_is_worth_another_try(
     lab_fleet: LabFleet, connector: LibvirtConnector
 ) -> None:
-    await connector.start("dns")
+    await connector.start("dns", permit=allowed)
     lab_fleet.define("db", port=lab_fleet.ports["dns"])
     with pytest.raises(BusyError, match="Could not set up host forwarding rule"):
-        await connector.start("db")
+        await connector.start("db", permit=allowed)
 
 
 async def test_a_paused_machine_waits_for_a_person(
     lab_fleet: LabFleet, connector: LibvirtConnector
 ) -> None:
-    await connector.start("dns")
+    await connector.start("dns", permit=allowed)
     with lab_fleet.daemon.connection() as libvirt:
         libvirt.lookupByName("dns").suspend()
     seen = await connector.look("dns")
     assert (seen.power, seen.problem) == (Power.PAUSED, "paused")
     with pytest.raises(RefusedError, match="dns is paused") as caught:
-        await connector.start("dns")
+        await connector.start("dns", permit=allowed)
     assert "virsh resume dns" in caught.value.hint
     assert not (await connector.ping_agent("dns")).healthy
     assert codes(list(await connector.examine(["dns"])), Severity.ERROR) == ["machine-problem"]
 
 
 async def test_a_saved_machine_is_resumed(lab_fleet: LabFleet, connector: LibvirtConnector) -> None:
-    await connector.start("dns")
+    await connector.start("dns", permit=allowed)
     with lab_fleet.daemon.connection() as libvirt:
         libvirt.lookupByName("dns").managedSave()
     assert (await connector.look("dns")).power is Power.OFF
     assert "saved-state" in codes(list(await connector.examine(["dns"])), Severity.INFO)
-    assert not (await connector.start("dns")).already
+    assert not (await connector.start("dns", permit=allowed)).already
     await becomes(connector, "dns", Power.RUNNING)
     assert "saved-state" not in codes(list(await connector.examine(["dns"])), Severity.INFO)
 
@@ -222,7 +225,7 @@ async def test_an_order_that_was_given_up_is_not_sent_later(lab_fleet: LabFleet)
     lab_fleet.daemon.freeze()
     try:
         with pytest.raises(UnreachableError, match="no answer within 1 s"):
-            await hasty.start("dns")
+            await hasty.start("dns", permit=allowed)
     finally:
         lab_fleet.daemon.thaw()
     before = len(lab_fleet.daemon.log())
@@ -264,7 +267,7 @@ async def test_libvirtd_that_dies_during_a_start_leaves_the_outcome_open(
     lab_fleet: LabFleet, connector: LibvirtConnector
 ) -> None:
     lab_fleet.define("db", memory_mib=96)
-    start = asyncio.ensure_future(connector.start("db"))
+    start = asyncio.ensure_future(connector.start("db", permit=allowed))
     before = len(lab_fleet.daemon.log())
     await asyncio.to_thread(
         wait_until,
@@ -282,5 +285,5 @@ async def test_libvirtd_that_dies_during_a_start_leaves_the_outcome_open(
 
     # A QEMU that was half-way is killed by the new libvirtd, some time after it answers.
     await until(settled, within=30, what="libvirtd to decide about db")
-    await connector.start("db")
+    await connector.start("db", permit=allowed)
     await becomes(connector, "db", Power.RUNNING)

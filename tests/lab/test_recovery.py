@@ -154,12 +154,12 @@ def _running(fleet: LabFleet) -> int:
 
 
 async def _journal(folder: Path) -> Sequence[ev.Event]:
-    from drorch.journal.shelf import Shelf
+    from drorch.journal.pages import runs_page
     from drorch.journal.store import Store
 
     store = Store(folder / "data" / "drorch.db")
     try:
-        run = (await Shelf(store).runs())[0].id
+        run = (await runs_page(store, 1)).lines[0].id
         return [record.event for record in await store.read(run)]
     finally:
         store.close()

@@ -66,6 +66,7 @@ class TestProxmox(ConnectorContract):
         {
             Feature.TASKS,
             Feature.ORDER_LOG,
+            Feature.LOOKS_FIRST,
             Feature.LOST_REPLIES,
             Feature.NETWORK,
             Feature.RUBBISH,

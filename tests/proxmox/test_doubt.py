@@ -8,6 +8,7 @@ import pytest
 
 from drorch.errors import OutcomeUnknownError, UnreachableError
 from drorch.ports.connector import OrderStatus, Power
+from tests.fakes.permit import allowed
 from tests.proxmox.cluster import FakeCluster, ct, vm
 from tests.proxmox.conftest import Connect, becomes, ending
 
@@ -18,7 +19,7 @@ async def test_done_but_the_answer_is_lost(fake: FakeCluster, connect: Connect) 
     since = datetime.now(UTC)
     fake.do("fault", kind="lost", method="POST")
     with pytest.raises(OutcomeUnknownError, match="101"):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     assert len(fake.orders()) == 1  # not tried at the other endpoint
     order = await connector.find_order("101", since)
     assert order is not None
@@ -32,7 +33,7 @@ async def test_not_done_and_the_answer_is_lost(fake: FakeCluster, connect: Conne
     since = datetime.now(UTC)
     fake.do("fault", kind="drop", method="POST")
     with pytest.raises(OutcomeUnknownError):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     assert len(fake.orders()) == 1
     assert await connector.find_order("101", since) is None
 
@@ -45,7 +46,7 @@ async def test_a_proxy_that_gave_up_proves_nothing(
     connector = await connect("pve1", "pve2")
     fake.do("fault", kind="status", method="POST", status=status, reason="Connection timed out")
     with pytest.raises(OutcomeUnknownError, match="Connection timed out"):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     assert len(fake.orders()) == 1
 
 
@@ -55,11 +56,11 @@ async def test_an_order_carried_out_after_its_596(fake: FakeCluster, connect: Co
     since = datetime.now(UTC)
     fake.do("fault", kind="late", method="POST", seconds=0.4)
     with pytest.raises(OutcomeUnknownError):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     assert await connector.find_order("101", since) is None
     await becomes(connector, "101", Power.RUNNING)
     assert await connector.find_order("101", since) is not None
-    assert (await connector.start("101")).already
+    assert (await connector.start("101", permit=allowed)).already
     assert fake.guest(101)["starts"] == 1
 
 
@@ -68,7 +69,7 @@ async def test_a_read_timeout_leaves_an_order_in_doubt(fake: FakeCluster, connec
     connector = await connect(read_timeout=0.4)
     fake.do("fault", kind="hang", method="POST", seconds=1.0)
     with pytest.raises(OutcomeUnknownError, match="no answer in time"):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     await becomes(connector, "101", Power.RUNNING)
     assert fake.guest(101)["starts"] == 1
 
@@ -80,7 +81,7 @@ async def test_no_worker_upid_is_a_doubt(fake: FakeCluster, connect: Connect) ->
     since = datetime.now(UTC)
     fake.do("fault", kind="no-upid", method="POST")
     with pytest.raises(OutcomeUnknownError, match="got no worker upid"):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     order = await connector.find_order("101", since)
     assert order is not None
     outcome = await connector.outcome(order, "101")
@@ -94,7 +95,7 @@ async def test_a_web_page_with_500_proves_nothing(fake: FakeCluster, connect: Co
     page = "<html>Internal Server Error</html>"
     fake.do("fault", kind="status", method="POST", status=500, reason="Oops", body=page)
     with pytest.raises(OutcomeUnknownError):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
 
 
 async def test_a_plain_500_is_a_refusal(fake: FakeCluster, connect: Connect) -> None:
@@ -102,7 +103,7 @@ async def test_a_plain_500_is_a_refusal(fake: FakeCluster, connect: Connect) -> 
     connector = await connect()
     fake.do("fault", kind="status", method="POST", status=500, reason="something died here")
     with pytest.raises(Exception, match="something died here") as caught:
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
     assert type(caught.value).__name__ == "RefusedError"
 
 
@@ -132,7 +133,7 @@ async def test_an_order_of_an_earlier_attempt_is_not_adopted(
 ) -> None:
     fake.reset(vm(101))
     connector = await connect()
-    first = await connector.start("101")
+    first = await connector.start("101", permit=allowed)
     await becomes(connector, "101", Power.RUNNING)
     assert await connector.find_order("101", datetime.now(UTC)) is not None
     later = datetime.now(UTC) + timedelta(seconds=5)
@@ -150,7 +151,7 @@ async def test_clocks_that_differ_do_not_matter(
     fake.reset(vm(101), clock_ahead=ahead)
     connector = await connect()
     since = datetime.now(UTC)
-    order = await connector.start("101")
+    order = await connector.start("101", permit=allowed)
     found = await connector.find_order("101", since)
     assert found is not None
     assert found.handle == order.handle
@@ -173,8 +174,8 @@ async def test_orders_of_others_and_other_orders_are_not_ours(
     fake.reset(vm(101), vm(102), tokens=tokens)
     since = datetime.now(UTC) - timedelta(seconds=1)
     mine, other = await connect(), await connect(token_id="drorch@pve!other")
-    await other.start("101")
-    await mine.start("102")
+    await other.start("101", permit=allowed)
+    await mine.start("102", permit=allowed)
     assert await mine.find_order("101", since) is None
     await becomes(mine, "102", Power.RUNNING)
     assert await mine.find_order("102", since) is not None
@@ -184,7 +185,7 @@ async def test_a_container_order_is_found(fake: FakeCluster, connect: Connect) -
     fake.reset(ct(101, node="pve2"))
     connector = await connect()
     since = datetime.now(UTC)
-    order = await connector.start("101")
+    order = await connector.start("101", permit=allowed)
     found = await connector.find_order("101", since)
     assert found is not None
     assert found.handle == order.handle
@@ -198,5 +199,5 @@ async def test_an_idle_connection_is_not_used_for_an_order(
     fake.reset(vm(101))
     connector = await connect()
     await connector.survey()
-    await connector.start("101")
+    await connector.start("101", permit=allowed)
     await becomes(connector, "101", Power.RUNNING)

@@ -24,6 +24,7 @@ from connectors.proxmox.settings import read_settings
 from drorch.errors import BusyError, HostUnavailableError, NoQuorumError, RefusedError
 from drorch.ports.connector import Connector, OrderStatus, Power
 from tests.contract.connector_contract import ConnectorContract, Feature, Site
+from tests.fakes.permit import allowed
 from tests.lab_gate import need_module
 from tests.proxmox.certificates import Certificate, make_certificate
 from tests.proxmox.cluster import RIGHTS, SECRET, TOKEN
@@ -160,20 +161,20 @@ class TestFakePve(ConnectorContract):
 
 
 async def test_a_start_is_active_until_its_task_ends(connector: Connector) -> None:
-    order = await connector.start("110")
+    order = await connector.start("110", permit=allowed)
     assert (await connector.outcome(order, "110")).status is OrderStatus.ACTIVE
-    assert (await connector.start("110")).already
+    assert (await connector.start("110", permit=allowed)).already
 
 
 async def test_locked_template_and_quorum(package: FakePvePackage, connector: Connector) -> None:
     with pytest.raises(BusyError, match="backup"):
-        await connector.start("111")
+        await connector.start("111", permit=allowed)
     with pytest.raises(RefusedError, match="template"):
-        await connector.start("112")
+        await connector.start("112", permit=allowed)
     package.do("lose_quorum")
     package.do("guest", vmid=101, values={})
     with pytest.raises(NoQuorumError):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
 
 
 async def test_quorum_lost_after_the_last_look(
@@ -182,11 +183,11 @@ async def test_quorum_lost_after_the_last_look(
     await connector.survey()
     package.do("lose_quorum")
     with pytest.raises(NoQuorumError, match="cluster not ready"):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
 
 
 async def test_an_ha_guest_is_waited_for(connector: Connector) -> None:
-    order = await connector.start("113")
+    order = await connector.start("113", permit=allowed)
     assert ":hastart:113:" in order.handle
     assert (await ending(connector, order, "113")).status is OrderStatus.DONE
     await becomes(connector, "113", Power.RUNNING)
@@ -198,25 +199,25 @@ async def test_a_node_goes_dark_and_comes_back(
     assert (await connector.survey()).machines["114"].power is Power.OFF
     package.do("set_node_offline", args=["pve2"])
     with pytest.raises(HostUnavailableError, match="pve2"):
-        await connector.start("114")
+        await connector.start("114", permit=allowed)
     assert (await connector.survey()).machines["114"].power is Power.UNKNOWN
     package.do("set_node_offline", kwargs={"node": "pve2", "offline": False})
     await becomes(connector, "114", Power.OFF)
-    await connector.start("114")
+    await connector.start("114", permit=allowed)
     await becomes(connector, "114", Power.RUNNING)
 
 
 async def test_a_start_that_fails_tells_why(package: FakePvePackage, connector: Connector) -> None:
     told = "volume 'local:101/vm-101-disk-0.raw' does not exist"
     package.do("guest", vmid=101, values={"start_error": told})
-    outcome = await ending(connector, await connector.start("101"), "101")
+    outcome = await ending(connector, await connector.start("101", permit=allowed), "101")
     assert outcome.status is OrderStatus.FAILED
     assert told in outcome.detail
 
 
 async def test_containers(connector: Connector) -> None:
-    await connector.start("120")
+    await connector.start("120", permit=allowed)
     await becomes(connector, "120", Power.RUNNING)
-    assert (await connector.start("120")).already
-    await connector.stop("120")
+    assert (await connector.start("120", permit=allowed)).already
+    await connector.stop("120", permit=allowed)
     await becomes(connector, "120", Power.OFF)

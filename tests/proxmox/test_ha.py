@@ -8,6 +8,7 @@ import pytest
 
 from drorch.errors import RefusedError
 from drorch.ports.connector import OrderStatus, Power, Severity
+from tests.fakes.permit import allowed
 from tests.proxmox.cluster import FakeCluster, ct, vm
 from tests.proxmox.conftest import Connect, becomes, ending
 
@@ -17,7 +18,7 @@ async def test_the_order_is_active_until_the_process_is_seen(
 ) -> None:
     fake.reset(vm(101, hastate="stopped"), ha_delay=0.5)
     connector = await connect()
-    order = await connector.start("101")
+    order = await connector.start("101", permit=allowed)
     assert ":hastart:101:" in order.handle
     outcome = await connector.outcome(order, "101")
     assert outcome.status is OrderStatus.ACTIVE
@@ -30,7 +31,7 @@ async def test_without_a_manager_it_stays_active(fake: FakeCluster, connect: Con
     fake.reset(vm(101, hastate="stopped"))
     fake.do("set", crm=False)
     connector = await connect()
-    order = await connector.start("101")
+    order = await connector.start("101", permit=allowed)
     for _ in range(5):
         assert (await connector.outcome(order, "101")).status is OrderStatus.ACTIVE
     assert (await connector.look("101")).power is Power.OFF
@@ -42,7 +43,7 @@ async def test_a_start_that_fails_is_followed_to_another_node(
     fake.reset(vm(101, hastate="stopped", start_error="start failed: QEMU exited with code 1"))
     connector = await connect()
     since = datetime.now(UTC)
-    order = await connector.start("101")
+    order = await connector.start("101", permit=allowed)
     assert (await ending(connector, order, "101")).status is OrderStatus.DONE
     seen = await becomes(connector, "101", Power.RUNNING)
     assert seen.host == "pve2"
@@ -55,7 +56,7 @@ async def test_a_start_that_fails_is_followed_to_another_node(
 async def test_given_up_by_ha_asks_a_person(fake: FakeCluster, connect: Connect) -> None:
     fake.reset(vm(101, hastate="stopped", start_error="broken everywhere"))
     connector = await connect()
-    outcome = await ending(connector, await connector.start("101"), "101")
+    outcome = await ending(connector, await connector.start("101", permit=allowed), "101")
     assert (outcome.status, outcome.retryable) == (OrderStatus.FAILED, False)
     assert "--state disabled" in outcome.hint
     assert "--state started" in outcome.hint
@@ -69,7 +70,7 @@ async def test_in_error_nothing_is_ordered(fake: FakeCluster, connect: Connect) 
     connector = await connect()
     for machine, sid in (("101", "vm:101"), ("102", "ct:102")):
         with pytest.raises(RefusedError, match="HA state is error") as caught:
-            await connector.start(machine)
+            await connector.start(machine, permit=allowed)
         assert f"ha-manager set {sid} --state disabled" in caught.value.hint
     assert fake.orders() == []
 
@@ -104,7 +105,7 @@ async def test_running_takes_both_ha_and_the_process(
 async def test_ignored_by_ha_is_an_ordinary_machine(fake: FakeCluster, connect: Connect) -> None:
     fake.reset(vm(101, hastate="ignored"))
     connector = await connect()
-    order = await connector.start("101")
+    order = await connector.start("101", permit=allowed)
     assert ":qmstart:101:" in order.handle
     assert (await ending(connector, order, "101")).status is OrderStatus.DONE
 
@@ -112,7 +113,7 @@ async def test_ignored_by_ha_is_an_ordinary_machine(fake: FakeCluster, connect: 
 async def test_a_stop_is_a_wish_too(fake: FakeCluster, connect: Connect) -> None:
     fake.reset(vm(101, hastate="started", running=True), ha_delay=0.3)
     connector = await connect()
-    order = await connector.stop("101")
+    order = await connector.stop("101", permit=allowed)
     assert ":hastop:101:" in order.handle
     assert (await connector.outcome(order, "101")).status is OrderStatus.ACTIVE
     assert (await ending(connector, order, "101")).status is OrderStatus.DONE

@@ -9,6 +9,7 @@ import pytest
 from connectors.proxmox import factory
 from drorch.errors import MachineNotFoundError, PermissionDeniedError, UnavailableError
 from drorch.ports.connector import Connector, Power
+from tests.fakes.permit import allowed
 from tests.proxmox.cluster import SECRET, TOKEN, FakeCluster, ct, vm
 from tests.proxmox.conftest import Connect, becomes
 
@@ -138,9 +139,9 @@ async def test_late_statistics_do_not_tell_of_the_process_before(
     fake.reset(vm(101, running=True, qmp="io-error"), stats_every=3600)
     connector = await connect()
     assert (await connector.survey()).machines["101"].power is Power.CRASHED
-    await connector.stop("101")
+    await connector.stop("101", permit=allowed)
     await becomes(connector, "101", Power.OFF)
-    await connector.start("101")
+    await connector.start("101", permit=allowed)
     await becomes(connector, "101", Power.RUNNING)
 
 
@@ -189,9 +190,9 @@ async def test_a_token_that_sees_nothing_is_not_a_missing_machine(
     survey = await connector.survey()
     assert survey.machines == {}
     assert "lacks VM.Audit" in survey.reason
-    for call in (connector.look, connector.start):
+    for call in (connector.look("101"), connector.start("101", permit=allowed)):
         with pytest.raises(PermissionDeniedError, match="sees no machines") as caught:
-            await call("101")
+            await call
         assert "pveum acl modify" in caught.value.hint
 
 
@@ -202,7 +203,7 @@ async def test_a_cluster_that_nobody_answers_for_raises(
     connector = await connect()
     await connector.survey()
     fake.do("endpoint", node="pve1", up=False)
-    for call in (connector.survey(), connector.look("101"), connector.start("101")):
+    for call in (connector.survey(), connector.look("101"), connector.start("101", permit=allowed)):
         with pytest.raises(UnavailableError) as caught:
             await call
         assert caught.value.host is None
@@ -264,7 +265,7 @@ async def _boot(connector: Connector, machines: list[str]) -> None:
 
     async def order(machine: str) -> None:
         async with places:
-            task = await connector.start(machine)
+            task = await connector.start(machine, permit=allowed)
         await connector.outcome(task, machine)
 
     async with asyncio.TaskGroup() as group:

@@ -17,6 +17,7 @@ from drorch.errors import (
     UnreachableError,
 )
 from drorch.ports.connector import Connector, Power, Severity
+from tests.fakes.permit import allowed
 from tests.proxmox.certificates import make_certificate
 from tests.proxmox.cluster import FakeCluster, vm
 from tests.proxmox.conftest import Connect, becomes
@@ -30,7 +31,7 @@ async def refused(connector: Connector, kind: type[ConnectorError]) -> Connector
     for call in (
         connector.identify,
         connector.survey,
-        lambda: connector.start("101"),
+        lambda: connector.start("101", permit=allowed),
         lambda: connector.look("101"),
         lambda: connector.examine(["101"]),
     ):
@@ -97,7 +98,7 @@ async def test_a_wrong_certificate_at_one_endpoint_is_passed_by_and_reported(
 ) -> None:
     fake.reset(vm(101))
     connector = await connect("pve1", "pve2", fingerprint=fake.certificates["pve2"].fingerprint)
-    await connector.start("101")
+    await connector.start("101", permit=allowed)
     await becomes(connector, "101", Power.RUNNING)
     assert {entry["contact"] for entry in fake.log()} == {"pve2"}
     codes = {(f.code, f.severity) for f in await connector.examine(["101"])}
@@ -111,7 +112,8 @@ async def test_the_next_endpoint_is_asked_when_one_is_down(
     connector = await connect("pve1", "pve2")
     await connector.survey()
     fake.do("endpoint", node="pve1", up=False)
-    await connector.start("101")  # certainly not received by the first, so the second may get it
+    # Certainly not received by the first, so the second may get it.
+    await connector.start("101", permit=allowed)
     await becomes(connector, "101", Power.RUNNING)
     assert len(fake.orders()) == 1
     assert fake.guest(101)["starts"] == 1
@@ -147,7 +149,7 @@ async def test_the_contacted_nodes_own_daemon_is_down(fake: FakeCluster, connect
     assert survey.machines["101"].power is Power.UNKNOWN
     assert "pvedaemon" in survey.hosts["pve1"].reason
     with pytest.raises(UnavailableError, match="pvedaemon"):
-        await connector.start("101")
+        await connector.start("101", permit=allowed)
 
 
 async def test_nobody_listens(fake: FakeCluster, connect: Connect) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -13,19 +14,21 @@ from drorch.engine import orders
 from drorch.engine.orders import Errand
 from drorch.engine.virtual import VirtualClock, run_virtually
 from drorch.engine.watch import EstateWatch
-from drorch.engine.world import HoldGuard, World
+from drorch.engine.world import HOLDS_UNKNOWN, HoldGuard, World
 from drorch.errors import (
     BusyError,
     ConnectorError,
     HostUnavailableError,
+    JournalUnavailableError,
     NoQuorumError,
+    OrderWithheldError,
     OutcomeUnknownError,
     PermissionDeniedError,
     UnreachableError,
 )
 from drorch.journal.memory import MemoryJournal
 from drorch.model.plan import MachineRef
-from drorch.ports.connector import Order, OrderStatus, Outcome, Power
+from drorch.ports.connector import Order, OrderStatus, Outcome, Permit, Power, Sighting
 from drorch.run import commands as cmd
 from tests.fakes.estate import CountedEstate
 from tests.fakes.script import T0
@@ -40,19 +43,29 @@ class LoggedEstate(CountedEstate):
     def __init__(self) -> None:
         super().__init__()
         self.ordered: list[str] = []
+        self.delay = 0.0
+        self.called = ""
         self.refuses: ConnectorError | None = None
         self.traces = 0.0
         self.outcomes = Outcome(status=OrderStatus.ACTIVE)
 
     @override
-    async def start(self, machine: str) -> Order:
+    def _sighting(self, machine: str) -> Sighting:
+        return replace(super()._sighting(machine), name=self.called or machine)
+
+    @override
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        await asyncio.sleep(self.delay)
+        permit()
         self.ordered.append(f"start {machine}")
         if self.refuses is not None:
             raise self.refuses
         return Order(handle="task-1")
 
     @override
-    async def stop(self, machine: str) -> Order:
+    async def stop(self, machine: str, *, permit: Permit) -> Order:
+        await asyncio.sleep(self.delay)
+        permit()
         self.ordered.append(f"stop {machine}")
         asyncio.get_running_loop().call_later(3, self.becomes, machine, Power.OFF)
         return Order()
@@ -89,13 +102,16 @@ def sent(
     return run_virtually(play())
 
 
-def errand(watch: EstateWatch, journal: MemoryJournal) -> Errand:
+def errand(
+    watch: EstateWatch, journal: MemoryJournal, may_act: Callable[[], str] = lambda: ""
+) -> Errand:
     world = World(
         estates={"pve": watch},
         prober=None,  # type: ignore[arg-type]
         callouts=StageCallouts(),
         holds=HoldGuard(journal),
         clock=VirtualClock(T0),
+        may_act=may_act,
     )
     ref = MachineRef(connector="pve", id="m0")
     return Errand(step="db", attempt=3, ref=ref, watch=watch, world=world, since=T0)
@@ -273,3 +289,98 @@ def test_a_slow_task_is_waited_for_as_long_as_it_is_active() -> None:
     report, at = sent(slow, estate)
     assert isinstance(report, cmd.ReportRunning)
     assert at >= 120
+
+
+@pytest.mark.parametrize(
+    ("do", "power"), [(orders.power_on, Power.OFF), (orders.power_off, Power.RUNNING)]
+)
+@pytest.mark.parametrize("name", ["m0", "the-db"])
+def test_a_hold_placed_while_the_connector_keeps_the_order_waiting_counts(
+    do: Do, power: Power, name: str
+) -> None:
+    estate = LoggedEstate()
+    estate.becomes("m0", power)
+    estate.called = "the-db"
+    estate.delay = 3
+
+    async def held(given: Errand) -> cmd.Report:
+        journal = MemoryJournal()
+        world = replace(given.world, holds=HoldGuard(journal))
+        asyncio.get_running_loop().call_later(
+            2, journal.holds.__setitem__, ("pve", name), "encrypted?"
+        )
+        return await do(replace(given, world=world))
+
+    report, at = sent(held, estate)
+    assert isinstance(report, cmd.ReportUnavailable)
+    assert (report.scope, report.key, report.reason) == ("machine", "db", "encrypted?")
+    assert "drorch release pve/m0" in report.hint
+    assert at >= 3, "it was asked at the last moment"
+    assert estate.ordered == []
+
+
+@pytest.mark.parametrize("do", [orders.power_on, orders.power_off])
+def test_a_process_that_may_not_act_any_more_orders_nothing(do: Do) -> None:
+    estate = LoggedEstate()
+    estate.becomes("m0", Power.OFF if do is orders.power_on else Power.RUNNING)
+    estate.delay = 3
+    lost = {"why": ""}
+
+    async def fenced(given: Errand) -> cmd.Report:
+        asyncio.get_running_loop().call_later(2, lost.update, {"why": "another process drives it"})
+        return await do(replace(given, world=replace(given.world, may_act=lambda: lost["why"])))
+
+    report, _ = sent(fenced, estate)
+    assert isinstance(report, cmd.ReportUnavailable)
+    assert (report.scope, report.key) == ("connector", "pve")
+    assert report.reason == "another process drives it"
+    assert estate.ordered == []
+
+
+def test_holds_that_cannot_be_read_while_an_order_waits_forbid_it_and_cost_nothing() -> None:
+    class Failing(MemoryJournal):
+        @override
+        async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+            if asyncio.get_running_loop().time() > 1:
+                raise JournalUnavailableError("disk full")
+            return {}
+
+    estate = LoggedEstate()
+    estate.delay = 4
+
+    async def unread(given: Errand) -> cmd.Report:
+        world = replace(given.world, holds=HoldGuard(Failing()))
+        return await orders.power_on(replace(given, world=world))
+
+    report, _ = sent(unread, estate)
+    assert isinstance(report, cmd.ReportUnavailable)
+    assert (report.scope, report.reason) == ("connector", HOLDS_UNKNOWN)
+    assert estate.ordered == []
+
+
+def test_an_order_that_nobody_waits_for_any_more_does_not_leave() -> None:
+    """A thread cannot be cancelled: it finds out when it asks."""
+
+    class Threaded(LoggedEstate):
+        asked: asyncio.Task[Order] | None = None
+
+        @override
+        async def start(self, machine: str, *, permit: Permit) -> Order:
+            self.asked = asyncio.create_task(super().start(machine, permit=permit))
+            return await asyncio.shield(self.asked)
+
+    estate = Threaded()
+    estate.delay = 3
+
+    async def cancelled(given: Errand) -> cmd.Report:
+        order = asyncio.create_task(orders.power_on(given))
+        await asyncio.sleep(1)
+        order.cancel()
+        await asyncio.wait({order})
+        assert estate.asked is not None
+        with pytest.raises(OrderWithheldError, match="nobody waits"):
+            await estate.asked
+        return cmd.ReportStopped(step="db", attempt=3)
+
+    sent(cancelled, estate)
+    assert estate.ordered == []

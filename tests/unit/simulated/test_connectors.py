@@ -28,6 +28,7 @@ from drorch.errors import (
     UnreachableError,
 )
 from drorch.ports.connector import Connector, OrderStatus, Power, Sighting
+from tests.fakes.permit import allowed
 from tests.unit.simulated.virtual import in_virtual_time
 
 FLEET = {
@@ -61,7 +62,7 @@ async def test_an_injected_error_means_that_nothing_was_done(
     connector, world = pair
     world.faults.disturb_calls(ApiFault.ERROR_RATE, 1.0)
     with pytest.raises(BusyError, match="machine 1"):
-        await connector.start("1")
+        await connector.start("1", permit=allowed)
     with pytest.raises(UnavailableError):
         await connector.look("1")
     assert [entry.result for entry in world.log] == ["error"]
@@ -73,7 +74,7 @@ async def test_a_call_without_an_answer(pair: tuple[Connector, World]) -> None:
     connector, world = pair
     world.faults.disturb_calls(ApiFault.TIMEOUT_RATE, 1.0)
     with pytest.raises(OutcomeUnknownError, match="machine 1"):
-        await connector.start("1")
+        await connector.start("1", permit=allowed)
     with pytest.raises(UnavailableError):
         await connector.survey()
     world.clear_faults()
@@ -91,9 +92,9 @@ async def test_memory_that_lacks_is_a_refusal_and_a_finding(
     assert "pve1" in findings[0].message
     assert world.log == []
     for machine in ("1", "2"):
-        await connector.start(machine)
+        await connector.start(machine, permit=allowed)
     with pytest.raises(RefusedError, match="not enough memory on pve1"):
-        await connector.start("3")
+        await connector.start("3", permit=allowed)
     survey = await connector.survey()
     assert survey.hosts["pve1"].memory_free == 2 * 2**30
 
@@ -101,7 +102,7 @@ async def test_memory_that_lacks_is_a_refusal_and_a_finding(
 async def test_a_start_that_fails_tells_its_reason(pair: tuple[Connector, World]) -> None:
     connector, world = pair
     world.faults.inject("1", MachineFault.START_FAILS, 1)
-    order = await connector.start("1")
+    order = await connector.start("1", permit=allowed)
     async with asyncio.timeout(5):
         while (outcome := await connector.outcome(order, "1")).status is OrderStatus.ACTIVE:
             await asyncio.sleep(0.01)
@@ -114,7 +115,7 @@ async def test_the_outcome_of_another_machines_order_is_unknown(
     pair: tuple[Connector, World],
 ) -> None:
     connector, _ = pair
-    order = await connector.start("1")
+    order = await connector.start("1", permit=allowed)
     assert (await connector.outcome(order, "2")).status is OrderStatus.UNKNOWN
 
 
@@ -154,14 +155,14 @@ async def test_changes_of_one_moment_are_pushed_together() -> None:
     pushed: list[Sequence[Sighting]] = []
     connector.subscribe(pushed.append)
     for machine in world.machines:
-        await connector.start(machine)
+        await connector.start(machine, permit=allowed)
     async with asyncio.timeout(5):
         while not (pushed and pushed[-1][-1].power is Power.RUNNING):
             await asyncio.sleep(0)
     assert len(pushed) <= 2
     assert {s.machine for s in pushed[-1]} == set(world.machines)
     await connector.close()
-    await connector.stop("1")
+    await connector.stop("1", permit=allowed)
     await asyncio.sleep(0)
     assert len(pushed) <= 2
 
@@ -172,8 +173,8 @@ def test_latency_and_timeouts_pass_in_virtual_time() -> None:
         connector = InProcessConnector("sim", world, timeout=10)
         world.faults.disturb_calls(ApiFault.TIMEOUT_RATE, 1.0, 1)
         with pytest.raises(OutcomeUnknownError):
-            await connector.start("1")
-        order = await connector.start("1")
+            await connector.start("1", permit=allowed)
+        order = await connector.start("1", permit=allowed)
         while (await connector.outcome(order, "1")).status is OrderStatus.ACTIVE:
             await asyncio.sleep(60)
         return world.clock()

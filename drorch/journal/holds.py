@@ -1,0 +1,27 @@
+"""Which machines must not be started, by whatever connector their estate is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def forbidden(
+    machines: Sequence[tuple[str, str]],
+    placed: Mapping[tuple[str, str], str],
+    estates: Mapping[str, str],
+) -> dict[tuple[str, str], str]:
+    """Return which of *machines* (connector, machine) are held, and why.
+
+    *placed* are the holds as people placed them. *estates* has the identity that was last seen
+    behind each connector: a hold counts for every connector to the same one.
+    """
+    by_estate = {(estates[c], machine): (c, machine) for c, machine in placed if c in estates}
+    out: dict[tuple[str, str], str] = {}
+    for key in machines:
+        connector, machine = key
+        other = by_estate.get((estates[connector], machine)) if connector in estates else None
+        if key in placed:
+            out[key] = placed[key]
+        elif other is not None:
+            out[key] = f"{placed[other]} (held, and to be released, as {other[0]}/{other[1]})"
+    return out
