@@ -270,6 +270,13 @@ def service_title(service: Json, language: str = "en") -> str:
     return str(titles.get(language) or next(iter(titles.values()), service["id"]))
 
 
+def elsewhere(service: Json, now: datetime) -> str:
+    """Return what is known of a service that drorch only watches."""
+    if service["state"] not in ("up", "down"):
+        return "runs elsewhere"
+    return f"elsewhere, {service['state']} {_age(service['since'], now)}".rstrip()
+
+
 def service_time(service: Json, run: Json, now: datetime) -> str:
     """Return a service's recovery time so far against its objective."""
     goal = f" of {span(service['rto'])}" if service["rto"] else ""
@@ -277,7 +284,7 @@ def service_time(service: Json, run: Json, now: datetime) -> str:
         late = " LATE" if service["met"] is False else ""
         return f"{span(service['rta'])}{goal}{late}"
     if service["external"]:
-        return "runs elsewhere"
+        return elsewhere(service, now)
     began = moment(run["started_at"])
     ended = moment(run["ended_at"]) or now
     if began is None:

@@ -26,10 +26,13 @@ from api.cli.board import (
 from api.cli.screen import marked
 from api.cli.spans import between, clock_time, span
 from api.cli.words import ASK, MINOR, Line, tell
+from api.openings import opening, openings_line
 
 _MOST_ROWS = 12
 _MOST_EVENTS = 8
 _MOST_STORY = 3
+_TITLE = 16
+"""Columns that a service's name keeps when its opening is told beside it."""
 _STATUS_STYLES = {"waiting": ASK, "failed": "bold red", "paused": "bold yellow"}
 
 
@@ -157,13 +160,19 @@ def _services(run: Json, width: int, most: int, now: datetime) -> list[Text]:
     grid = [Text() for _ in range(height)]
     for place, cell in enumerate(cells):
         grid[place % height].append_text(cell)
-    return [_rule("services", width), *grid]
+    openings, missed = openings_line(run, now)
+    words = f"services · {openings}" if openings else "services"
+    return [_rule(_short(words, width - 4), width, "bold red" if missed else "dim"), *grid]
 
 
 def _service(service: Json, run: Json, width: int, now: datetime) -> Text:
     glyph, style = SERVICE_GLYPHS.get(service["state"], ("?", "dim"))
     time = service_time(service, run, now)
-    style = "bold red" if "LATE" in time else style
+    opens = opening(service, run, now)
+    late = "LATE" in time or (opens is not None and opens.missed)
+    if opens is not None and width - len(time) - len(opens.words) - 10 >= _TITLE:
+        time += f", {opens.words}"
+    style = "bold red" if late else style
     room = width - len(time) - 8
     line = marked(f" {glyph} ", style)
     line.append(f"{_short(service_title(service), room):{room}} ")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from rich.text import Text
 
 from api.cli.access import Json
-from api.cli.board import GLYPHS, SERVICE_GLYPHS, service_title
+from api.cli.board import GLYPHS, SERVICE_GLYPHS, elsewhere, service_title
 from api.cli.screen import marked, print_table, say
 from api.cli.spans import between, span
+from api.openings import opening, openings_line
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _ENDED_STYLES = {"succeeded": "bold green", "failed": "bold red", "aborted": "bold red"}
@@ -26,6 +28,9 @@ def print_summary(run: Json, critical_path: Sequence[Json] = ()) -> None:
     say("  " + _counts(run))
     print_troubles(run)
     print_services(run)
+    openings, missed = openings_line(run, datetime.now(UTC))
+    if missed:
+        say(openings, style="bold red")
     if critical_path:
         longest = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in critical_path)
         say(f"critical path: {longest}")
@@ -59,32 +64,52 @@ def print_troubles(run: Json) -> None:
 
 
 def print_services(run: Json) -> None:
-    """List the services with their recovery times against their objectives."""
+    """List the services with their recovery times against objectives and opening hours."""
     if not run["services"]:
         return
-    simulated = run["mode"] == "simulate"
+    now = datetime.now(UTC)
+    opens = any(service["open_by"] for service in run["services"])
+    columns = ("service", "tier", "state", "back after", "objective", "")
+    rows = [_service(service, run, now) for service in run["services"]]
+    if not opens:
+        print_table(columns, rows)
+        return
     print_table(
-        ("service", "tier", "state", "back after", "objective", ""),
+        (*columns, "opening"),
         [
-            (
-                service_title(service),
-                str(service["tier"]),
-                _state(service, simulated=simulated),
-                span(service["rta"]),
-                span(service["rto"]),
-                _verdict(service),
-            )
-            for service in run["services"]
+            (*row, _opening(service, run, now))
+            for row, service in zip(rows, run["services"], strict=True)
         ],
     )
 
 
-def _state(service: Json, *, simulated: bool) -> Text:
+def _service(service: Json, run: Json, now: datetime) -> tuple[str | Text, ...]:
+    return (
+        service_title(service),
+        str(service["tier"]),
+        _state(service, now, simulated=run["mode"] == "simulate"),
+        span(service["rta"]),
+        span(service["rto"]),
+        _verdict(service),
+    )
+
+
+def _opening(service: Json, run: Json, now: datetime) -> Text:
+    told = opening(service, run, now)
+    if told is None:
+        return Text("")
+    return Text(told.words, style="bold red" if told.missed else "")
+
+
+def _state(service: Json, now: datetime, *, simulated: bool) -> Text:
     state = service["state"]
     if simulated and not service["external"]:
         state = "up" if service["rta"] is not None else "down"
     glyph, style = SERVICE_GLYPHS.get(state, ("?", "dim"))
-    return Text(f"{glyph} {'elsewhere' if service['external'] else state}", style=style)
+    if not service["external"]:
+        return Text(f"{glyph} {state}", style=style)
+    why = f" ({service['evidence']})" if service["evidence"] and state != "up" else ""
+    return Text(f"{glyph} {elsewhere(service, now)}{why}", style=style)
 
 
 def _verdict(service: Json) -> Text:

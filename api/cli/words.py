@@ -91,6 +91,16 @@ def _obstacle(_step: str, data: Data, _by: str) -> _Told:
     return f"{data.get('scope', '')} {data.get('key', '')}: {data.get('reason', '')}{hint}", WARN
 
 
+def _service(_step: str, data: Data, _by: str) -> _Told:
+    name, evidence = f"service {data.get('service', '')} (elsewhere)", data.get("evidence", "")
+    healthy = data.get("healthy")
+    if healthy:
+        return f"{name} is up", GOOD
+    if healthy is None:
+        return f"{name} cannot be asked from here: {evidence}", WARN
+    return f"{name} is down: {evidence}", BAD
+
+
 def _found(step: str, data: Data, _by: str) -> _Told:
     outside = "was started outside" if data.get("outside") else "runs already"
     return f"{step} {outside}: verified", CALM
@@ -114,6 +124,7 @@ _WORDS: Mapping[str, Callable[[str, Data, str], _Told | None]] = {
     "run.findings": _findings,
     "obstacle.found": _obstacle,
     "obstacle.gone": lambda _s, d, _b: (f"{d.get('scope')} {d.get('key')} is back", GOOD),
+    "service.seen": _service,
     "steps.cancelled": lambda _s, d, _b: (f"{len(d.get('steps', ()))} steps cancelled", WARN),
     "step.started": _started,
     "step.put-back": lambda s, d, _b: (f"{s} put back: {d.get('reason', '')}", WARN),

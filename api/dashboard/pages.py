@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from api.dashboard.rendering import VERSION, page
 from api.routes.desk import TheDesk
 from api.schemas.problem_types import catalogue
+from drorch.journal.pages import runs_page
 
 router = APIRouter()
 
@@ -21,7 +22,7 @@ _NEWEST = 30
 @router.get("/", response_class=HTMLResponse)
 async def start_page(desk: TheDesk) -> HTMLResponse:
     """List the newest runs and the stored plans."""
-    lines = (await desk.app.shelf.runs())[:_NEWEST]
+    lines = (await runs_page(desk.app.store, _NEWEST)).lines
     runs = [await desk.run_json(line) for line in lines]
     plans = [(stored, await desk.compiled(stored)) for stored in await desk.app.shelf.plans()]
     return page(

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from api.openings import opening
+from drorch.model.hours import zone_named
 from plans.units import format_duration
 
 VERSION = version("drorch")
@@ -57,20 +58,12 @@ def visible(value: object) -> object:
     )
 
 
-def zone_of(name: str) -> tzinfo:
-    """Return the time zone *name*, or UTC where the system does not know it."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
-
-
 def local_time(value: str | datetime | None, zone: str) -> str:
     """Return a moment as HH:MM:SS where the service's people live; empty for none."""
     if not value:
         return ""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.astimezone(zone_of(zone)).strftime("%H:%M:%S")
+    return at.astimezone(zone_named(zone) or UTC).strftime("%H:%M:%S")
 
 
 def local_day(value: str | datetime | None, zone: str) -> str:
@@ -78,7 +71,7 @@ def local_day(value: str | datetime | None, zone: str) -> str:
     if not value:
         return ""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.astimezone(zone_of(zone)).strftime("%d/%m/%Y %H:%M:%S %Z")
+    return at.astimezone(zone_named(zone) or UTC).strftime("%d/%m/%Y %H:%M:%S %Z")
 
 
 def seconds(value: float | None) -> str:
@@ -103,6 +96,7 @@ def _environment() -> Environment:
         "day": local_day,
         "seconds": seconds,
         "part": lambda value: quote(str(value), safe=""),
+        "opening": opening,
         "symbol": lambda status: SYMBOLS.get(str(status), ""),
     }
     return environment

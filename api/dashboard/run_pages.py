@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 
 from api.dashboard.rendering import VERSION, page
 from api.dashboard.run_view import band_of, card, run_view
-from api.routes.decisions import OF_RUN, OF_STEP, decide_run, decide_step
+from api.operations import OF_RUN, OF_STEP
+from api.routes.decisions import decide_run, decide_step
 from api.routes.desk import Desk, TheDesk
-from api.routes.journal_pages import read_page
 from api.schemas.problem_types import InvalidRequestError, MediaTypeError
 from api.schemas.runs import Decide
+from drorch.journal.pages import events_page
 from drorch.run.views import Json
 
 router = APIRouter()
@@ -31,12 +32,12 @@ async def run_page(run: str, desk: TheDesk, show: Show = "", told: Told = "") ->
     """Show a run as it is now; a script keeps the page fresh, or the browser reloads it."""
     state = await desk.reader.state(run)
     view = run_view(state, _types(desk), show)
-    page_of_events = await read_page(desk.app.store, run, max(0, view["seq"] - _RECENT), _RECENT)
+    page_of_events = await events_page(desk.app.store, run, max(0, view["seq"] - _RECENT), _RECENT)
     return page(
         "run.html",
         **view,
         **_around(desk),
-        driven=state.is_over or desk.is_driven(run),
+        driven=state.is_over or await desk.is_driven(run),
         events=[_event_line(event) for event in reversed(page_of_events.events)],
         told=told,
     )

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from drorch.journal import codec
+from drorch.journal.pages import recorded_json
 from drorch.ports.journal import Recorded
 from drorch.run import events as ev
 from drorch.run.evolve import fold
 from drorch.run.state import RunState, StepState
 from drorch.run.status import Ask, StepStatus
-from drorch.run.views import counts, event_json, run_json, service_up_at, step_json
+from drorch.run.views import (
+    counts,
+    open_by_json,
+    run_json,
+    service_up_at,
+    stamp,
+    step_json,
+)
 
 Json: TypeAlias = dict[str, Any]
 
@@ -34,13 +40,17 @@ def after_action(recorded: Sequence[Recorded]) -> Json:
         "steps": [_step(state, number) for number in range(len(state.steps))],
         "waiting": waiting_times(recorded, state),
         "critical_path": _critical_path(state),
-        "timeline": [_shown(record) for record in recorded if not isinstance(record.event, _QUIET)],
+        "timeline": [
+            recorded_json(record) for record in recorded if not isinstance(record.event, _QUIET)
+        ],
         "proposals": list(_proposals(state)),
     }
 
 
 def _summary(state: RunState) -> Json:
-    goals = [s for s in _services(state) if s["met"] is not None]
+    services = _services(state)
+    goals = [s for s in services if s["met"] is not None]
+    openings = [s["open_by"]["met"] for s in services if s["open_by"]]
     return {
         "status": state.status,
         "mode": state.mode,
@@ -51,6 +61,8 @@ def _summary(state: RunState) -> Json:
         "attempts": sum(own.attempt for own in state.steps),
         "services_met": sum(bool(s["met"]) for s in goals),
         "services_with_rto": len(goals),
+        "openings_missed": sum(met is False for met in openings),
+        "openings": sum(met is not None for met in openings),
         "accepted_by_hand": [
             {"step": state.step(n).id, "by": own.accepted_by, "comment": own.comment}
             for n, own in enumerate(state.steps)
@@ -70,6 +82,7 @@ def _services(state: RunState) -> list[Json]:
         found.append(
             {"id": service.id, "title": dict(service.title), "tier": service.tier}
             | {"rto_s": rto, "rta_s": rta, "met": met, "external": service.external}
+            | {"open_by": open_by_json(state, service), "up_at": stamp(up_at)}
         )
     return found
 
@@ -178,11 +191,6 @@ def _proposals(state: RunState) -> Iterator[Json]:
                 "value": f"{round(took)}s",
                 "reason": f"it took {round(took)} s; the plan expects {round(expected)} s",
             }
-
-
-def _shown(record: Recorded) -> Json:
-    data = json.loads(codec.encode(record.event))
-    return event_json(record.seq, record.event.type, record.at, data)
 
 
 def _done_at(own: StepState) -> datetime | None:

@@ -108,6 +108,15 @@ class ReportObstacleGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReportService:
+    """What an external service's checks say now; None: they cannot be carried out here."""
+
+    service: str
+    healthy: bool | None
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Report:
     step: str
     attempt: int
@@ -185,6 +194,7 @@ Report: TypeAlias = (
     | ReportMachines
     | ReportObstacle
     | ReportObstacleGone
+    | ReportService
     | ReportAccepted
     | ReportInDoubt
     | ReportVoid

@@ -63,6 +63,8 @@ def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
             if (command.scope, command.key) not in state.obstacles:
                 return ()
             return (ev.ObstacleGone(at=now, scope=command.scope, key=command.key),)
+        case cmd.ReportService():
+            return _external(state, command, now)
         case _:
             return _decide_report(state, command, now)
 
@@ -155,6 +157,18 @@ def _obstacle(state: RunState, report: cmd.ReportObstacle, now: datetime) -> Eve
     return (
         ev.ObstacleFound(
             at=now, scope=report.scope, key=report.key, reason=report.reason, hint=report.hint
+        ),
+    )
+
+
+def _external(state: RunState, report: cmd.ReportService, now: datetime) -> Events:
+    """A changed verdict is news, the first one too; other words for the same are not."""
+    known = state.externals.get(report.service)
+    if known is not None and known.healthy is report.healthy:
+        return ()
+    return (
+        ev.ServiceSeen(
+            at=now, service=report.service, healthy=report.healthy, evidence=report.evidence
         ),
     )
 

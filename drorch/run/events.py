@@ -50,6 +50,8 @@ class RunRequested(_Fact):
     reason: str = ""
     revision: int | None = None
     only: tuple[str, ...] = ()
+    timezone: str = "UTC"
+    """Where the plan's opening hours are meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,16 @@ class ObstacleGone(_Fact):
     type: ClassVar[str] = "obstacle.gone"
     scope: Scope
     key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSeen(_Fact):
+    """An external service came up or went down; ``healthy`` None: it cannot be asked from here."""
+
+    type: ClassVar[str] = "service.seen"
+    service: str
+    healthy: bool | None
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +368,7 @@ RunEvent: TypeAlias = (
     | MachinesObserved
     | ObstacleFound
     | ObstacleGone
+    | ServiceSeen
     | StepsCancelled
 )
 StepEvent: TypeAlias = (

@@ -10,7 +10,7 @@ from drorch.model.collector import collector_paused
 from drorch.model.plan import Manual, OnFailure, Step, Wait
 from drorch.run import events as ev
 from drorch.run.levels import prime, relevel, start_deadline
-from drorch.run.state import Doubt, Obstacle, RunState, StepState, takes_slot
+from drorch.run.state import Doubt, ExternalSeen, Obstacle, RunState, StepState
 from drorch.run.status import Ask, FailureKind, OrderKind, RunStatus, Scope, StepStatus
 from drorch.run.waiting import free_slot, line_up, requeue, set_timer, take_slot
 
@@ -67,6 +67,9 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
             _obstacle_found(state, event)
         case ev.ObstacleGone():
             _obstacle_gone(state, event)
+        case ev.ServiceSeen():
+            seen = ExternalSeen(event.healthy, event.evidence, event.at)
+            state.externals[event.service] = seen
         case ev.StepsCancelled():
             for step in event.steps:
                 _settle(state, state.index(step), StepStatus.CANCELLED, event.at)
@@ -160,10 +163,11 @@ def _born(event: ev.Event, *, folding: bool = False) -> RunState:
     state.run, state.mode, state.seq = event.run, event.mode, 1
     state.requested_at, state.requested_by, state.reason = event.at, event.by, event.reason
     state.revision, state.only = event.revision, event.only
-    for step in event.plan.steps:
-        if step.machine is not None:
-            key = (Scope.CONNECTOR, step.machine.connector)
-            state.obstacles[key] = Obstacle("not looked at yet", "", event.at)
+    state.timezone = event.timezone
+    machines = (step.machine for step in event.plan.steps)
+    for connector in sorted({machine.connector for machine in machines if machine is not None}):
+        key = (Scope.CONNECTOR, connector)
+        state.obstacles[key] = Obstacle("not looked at yet", "", event.at)
     prime(state, event.at)
     return state
 
@@ -202,8 +206,7 @@ def _started(state: RunState, number: int, event: ev.StepStarted) -> None:
     own.attempt, own.spent, own.attempt_at = event.attempt, own.spent + 1, event.at
     own.order, own.accepted, own.handle, own.doubt = event.order, False, "", None
     own.started_at = own.started_at or event.at
-    own.begun = own.begun or not takes_slot(state.step(number))
-    own.begun = own.begun or event.order is OrderKind.CALLOUT
+    own.begun = own.begun or not state.places[number].slot or event.order is OrderKind.CALLOUT
     set_timer(state, number, event.until)
     take_slot(state, number)
     verify = event.order is OrderKind.VERIFY

@@ -61,6 +61,14 @@ class Obstacle(NamedTuple):
     since: datetime
 
 
+class ExternalSeen(NamedTuple):
+    """What was last told of an external service, and since when; None: it cannot be asked."""
+
+    healthy: bool | None
+    evidence: str
+    since: datetime
+
+
 @dataclass(slots=True)
 class Doubt:
     """An order that may or may not have been received; ``crash`` when it was we who died."""
@@ -138,6 +146,7 @@ class RunState:
         self.reason = ""
         self.revision: int | None = None
         self.only: tuple[str, ...] = ()
+        self.timezone = "UTC"
         self.driver = ""
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
@@ -149,6 +158,7 @@ class RunState:
         self.levels = [Level() for _ in range(self.graph.size)]
         self.needs = [NodeCounts() for _ in range(self.graph.size)]
         self.obstacles: dict[tuple[Scope, str], Obstacle] = {}
+        self.externals: dict[str, ExternalSeen] = {}
         self.surveyed: set[str] = set()
         self.timers: list[tuple[datetime, int]] = []
         self.buckets: dict[Bucket, list[Priority]] = {}
@@ -160,7 +170,8 @@ class RunState:
         self.folding = False
         """While a journal is folded, queues and timers rest; they are made once, at its end."""
         self.group_limit = {g.id: g.parallel for g in plan.groups if g.parallel is not None}
-        self.places = [_place(step) for step in plan.steps]
+        kinds: dict[Bucket, Bucket] = {}
+        self.places = [kinds.setdefault(p, p) for p in map(_place, plan.steps)]
         self.priorities = [
             Priority(self.graph.tier[i], -self.graph.chain[i], i) for i in range(len(plan.steps))
         ]
@@ -241,9 +252,12 @@ def host_key(connector: str, host: str) -> str:
     return f"{connector}/{host}"
 
 
+_ACTING = (PowerOn, Callout)
+
+
 def takes_slot(step: Step) -> bool:
     """Gates, waits and questions take no slot; machines and callouts do."""
-    return isinstance(step.action, PowerOn | Callout)
+    return isinstance(step.action, _ACTING)
 
 
 def is_question(step: Step) -> bool:

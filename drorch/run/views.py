@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from drorch.model import moment
-from drorch.model.plan import CheckSpec, Service, Step
+from drorch.model.hours import next_opening, zone_named
+from drorch.model.plan import CheckSpec, OpeningHours, Service, Step
 from drorch.ports.connector import Finding
 from drorch.run.schedule import what_is_full
 from drorch.run.state import RunState, StepState
@@ -42,6 +43,7 @@ def run_json(state: RunState) -> Json:
         "started_by": state.requested_by,
         "driver": state.driver,
         "only": list(state.only),
+        "timezone": state.timezone,
         "digest": state.plan.digest,
         "obstacles": [
             {
@@ -195,6 +197,7 @@ def service_json(state: RunState, service: Service) -> Json:
     began = state.started_at
     rto = service.rto.total_seconds() if service.rto else None
     rta = (up_at - began).total_seconds() if up_at and began else None
+    seen = state.externals.get(service.id)
     return {
         "id": service.id,
         "title": dict(service.title),
@@ -205,20 +208,51 @@ def service_json(state: RunState, service: Service) -> Json:
         "rta": rta,
         "met": _service_met(state, service, rto, rta),
         "up_at": stamp(up_at),
-        "open_by": _open_by(service),
+        "open_by": open_by_json(state, service),
         "contact": service.contact,
         "fallback": dict(service.fallback),
         "external": service.external,
+        "evidence": seen.evidence if seen else None,
+        "since": stamp(seen.since) if seen else None,
         "plan": state.plan.id,
         "run": state.run,
     }
 
 
-def _open_by(service: Service) -> Json | None:
+def open_by_json(state: RunState, service: Service) -> Json | None:
+    """Return the opening that a service has to be back for; None when the plan names none.
+
+    ``met`` is null while it still can be, or where nobody measures: compare ``at`` with the
+    present. ``at`` is null when no opening is in sight or this machine lacks the time zone.
+    """
     hours = service.open_by
+    at = _opening_at(state, hours) if hours else None
+    return opening_json(hours, at, met=_opening_met(state, service, at))
+
+
+def opening_json(
+    hours: OpeningHours | None, at: datetime | None = None, *, met: bool | None = None
+) -> Json | None:
+    """Return opening hours with the opening that counts, as far as there is one."""
     if hours is None:
         return None
-    return {"time": hours.time, "days": list(hours.days), "closed": list(hours.closed)}
+    days, closed = list(hours.days), list(hours.closed)
+    return {"time": hours.time, "days": days, "closed": closed, "at": stamp(at), "met": met}
+
+
+def _opening_at(state: RunState, hours: OpeningHours) -> datetime | None:
+    """Return the first opening after the run began (or was asked for, before it begins)."""
+    began, zone = state.started_at or state.requested_at, zone_named(state.timezone)
+    return next_opening(hours, began, zone) if began and zone else None
+
+
+def _opening_met(state: RunState, service: Service, at: datetime | None) -> bool | None:
+    if at is None or service.external or state.mode is Mode.DRY_RUN:
+        return None
+    up_at = service_up_at(state, service)
+    if up_at is None:
+        return False if state.is_over else None
+    return up_at <= at
 
 
 def _service_met(
@@ -243,10 +277,10 @@ def service_up_at(state: RunState, service: Service) -> datetime | None:
 
 
 def _service_state(state: RunState, service: Service, up_at: datetime | None) -> str:
-    if service.external:
-        return "unknown"
     if state.mode in (Mode.DRY_RUN, Mode.SIMULATE):
         return "unknown"
+    if service.external:
+        return _external_state(state, service)
     if up_at is not None:
         return "up"
     nodes = [state.graph.index[step] for step in service.steps]
@@ -254,6 +288,13 @@ def _service_state(state: RunState, service: Service, up_at: datetime | None) ->
     if any(_stuck(state, n) for n in needed) or state.is_over:
         return "down"
     return "restoring" if state.started_at else "down"
+
+
+def _external_state(state: RunState, service: Service) -> str:
+    seen = state.externals.get(service.id)
+    if seen is None or seen.healthy is None:
+        return "unknown"
+    return "up" if seen.healthy else "down"
 
 
 def _stuck(state: RunState, number: int) -> bool:

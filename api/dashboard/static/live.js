@@ -5,6 +5,7 @@
 const STALE_AFTER = 25_000;
 const CALM = 1_000;
 const ANNOUNCE_EVERY = 10_000;
+const DEADLINES_EVERY = 60_000;
 
 /** @type {HTMLElement | null} */
 const live = document.querySelector("#live");
@@ -12,6 +13,7 @@ const live = document.querySelector("#live");
 const polled = document.querySelector("#reload");
 
 let lastSign = Date.now();
+let refreshedAt = Date.now();
 let state = "connecting";
 let refreshing = false;
 let wanted = false;
@@ -81,6 +83,7 @@ function refresh() {
     return;
   }
   refreshing = true;
+  refreshedAt = Date.now();
   const request = new XMLHttpRequest();
   request.open("GET", location.pathname + (location.search.includes("show=") ? location.search : ""));
   request.responseType = "document";
@@ -122,6 +125,12 @@ function tick() {
   words.textContent = stale
     ? ` – ▲ STALE: nothing heard for ${age} s, what you see may be wrong`
     : over ? ", the run has ended" : `, ${age} s ago, ${state}`;
+}
+
+// An opening comes nearer, and passes, without any event.
+function watchDeadlines() {
+  const due = Date.now() - refreshedAt > DEADLINES_EVERY;
+  if (due && !document.hidden && document.querySelector("[data-until]")) refresh();
 }
 
 let announcedAt = 0;
@@ -194,6 +203,7 @@ rememberNames();
 if (live) {
   listen();
   setInterval(tick, 1_000);
+  setInterval(watchDeadlines, 1_000);
 } else if (polled) {
   setInterval(() => document.hidden || refresh(), Number(polled.dataset.every) * 1_000);
   setInterval(tick, 1_000);

@@ -1,0 +1,74 @@
+"""The opening that a service has to be back for, in words: for the screens and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from drorch.model.hours import zone_named
+from plans.units import format_duration
+
+Json: TypeAlias = dict[str, Any]
+
+_THIS_WEEK = timedelta(days=6)
+"""Further away a day of the week alone would be mistaken."""
+
+
+class Opening(NamedTuple):
+    """``at`` is what is still ahead; None when it is met, missed, or nobody can tell."""
+
+    words: str
+    at: datetime | None
+    missed: bool = False
+
+
+def opening(service: Json, run: Json, now: datetime) -> Opening | None:
+    """Return what to say of a service's opening, in the local time of the run's zone."""
+    hours = service["open_by"]
+    if hours is None:
+        return None
+    if hours["at"] is None:
+        return Opening(f"open by {hours['time']}", None)
+    at = datetime.fromisoformat(hours["at"])
+    when, met = local(at, run["timezone"], now), hours["met"]
+    watched = not service["external"] and run["mode"] != "dry-run"
+    if met is None and watched and not run["ended_at"] and at < now:
+        met = False  # its service is not up yet, and the time is over
+    if met is not None:
+        return Opening(f"open by {when} {'met' if met else 'MISSED'}", None, missed=not met)
+    if run["ended_at"] or at < now:
+        return Opening(f"opens {when}", None)
+    return Opening(f"opens {when} (in {_left(at - now)})", at)
+
+
+def openings_line(run: Json, now: datetime) -> tuple[str, bool]:
+    """Return the next opening of all services in words, and whether one was missed."""
+    told = list(_told(run, now))
+    ahead = [at for one in told if (at := one.at) is not None]
+    missed = sum(one.missed for one in told)
+    words = [f"{missed} {'openings' if missed > 1 else 'opening'} MISSED"] if missed else []
+    if ahead:
+        first = min(ahead)
+        many = ahead.count(first)
+        more = f" for {many}" if many > 1 else ""
+        when = local(first, run["timezone"], now)
+        words.append(f"next opening{more}: {when} (in {_left(first - now)})")
+    return " · ".join(words), bool(missed)
+
+
+def _told(run: Json, now: datetime) -> Iterator[Opening]:
+    for service in run["services"]:
+        if not service["external"] and (one := opening(service, run, now)) is not None:
+            yield one
+
+
+def local(at: datetime, zone: str, now: datetime) -> str:
+    """Return a moment as ``Mon 08:15`` there, with the date when it is not this week."""
+    near = abs(at - now) < _THIS_WEEK
+    return at.astimezone(zone_named(zone) or UTC).strftime("%a %H:%M" if near else "%a %d %b %H:%M")
+
+
+def _left(span: timedelta) -> str:
+    minutes = round(span.total_seconds() / 60)
+    return format_duration(timedelta(minutes=minutes)) if minutes else "less than 1m"
