@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from api.bootstrap import Application
+from api.reading import RunReader
+from api.schemas.problem_types import StepNotFoundError
 from drorch.engine.launch import RunOrder
 from drorch.engine.preflight import Look
-from drorch.errors import (
-    CommandRejectedError,
-    ConnectorError,
-    MachineNotFoundError,
-    PlanNotFoundError,
-)
-from drorch.journal.shelf import Hold
-from drorch.model.moment import stamp
+from drorch.engine.rehearsing import refusal_of
+from drorch.errors import CommandRejectedError, PlanNotFoundError
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
-from drorch.run.commands import Decision
-from drorch.run.evolve import fold
+from drorch.run import commands as cmd
+from drorch.run.decide import decide
+from drorch.run.state import RunState
 from drorch.run.status import Mode
 from plans import load, select
 
 _ANSWER_EVERY = 0.05
-_RESOLVE_WITHIN = 15.0
+
+OF_RUN: Mapping[str, type[cmd.Pause | cmd.Resume | cmd.Abort]] = {
+    "pause": cmd.Pause,
+    "resume": cmd.Resume,
+    "abort": cmd.Abort,
+}
+"""What a person may decide about a run; the words are those of every face."""
+OF_STEP: Mapping[str, type[cmd.StepDecision]] = {
+    "approve": cmd.Approve,
+    "reject": cmd.Reject,
+    "retry": cmd.Retry,
+    "skip": cmd.Skip,
+    "accept": cmd.Accept,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,17 +110,37 @@ async def start_run(
     return await app.launch(order, look, keep_lease=keep_lease)
 
 
-async def give_decision(app: Application, run: str, decision: Decision, *, patience: float) -> bool:
+def decision_of(verb: str, *, by: str, comment: str, step: str | None = None) -> cmd.Decision:
+    """Return the decision that *verb* is the word for: about *step*, or about the whole run."""
+    if step is None:
+        return OF_RUN[verb](by=by, comment=comment)
+    return OF_STEP[verb](by=by, comment=comment, step=step)
+
+
+def step_number(state: RunState, step: str) -> int:
+    """Return the number of a step. Raises `StepNotFoundError`."""
+    try:
+        return state.index(step)
+    except KeyError:
+        raise StepNotFoundError(
+            f"the run {state.run} has no step {step!r}",
+            hint=f"'drorch status {state.run}' or GET /api/v1/runs/{state.run}/steps lists them",
+        ) from None
+
+
+async def give_decision(
+    app: Application, reader: RunReader, run: str, decision: cmd.Decision, *, patience: float
+) -> bool:
     """Put a decision into the run's inbox and wait for its owner's answer.
 
-    Return False when nobody has taken it within *patience* seconds: it stays in the inbox and
-    takes effect as soon as a process drives the run. Raises `CommandRejectedError` with the
-    reason, and `RunNotFoundError`.
+    Return False when nobody has taken it within *patience* seconds, or nobody is there to take
+    it: it stays in the inbox and takes effect as soon as a process drives the run. Raises
+    `CommandRejectedError` with the reason, `StepNotFoundError` and `RunNotFoundError`.
     """
-    await _refuse_ended(app, run)
+    await _refuse_impossible(app, await reader.state(run), decision)
     entry = await app.store.submit(run, decision)
     loop = asyncio.get_running_loop()
-    until = loop.time() + patience
+    until = loop.time() + (patience if await app.is_attended(run) else 0.0)
     while loop.time() < until:
         answer = await app.store.answer(entry)
         if answer is not None:
@@ -120,43 +148,26 @@ async def give_decision(app: Application, run: str, decision: Decision, *, patie
                 raise CommandRejectedError(answer.refused)
             return True
         await asyncio.sleep(_ANSWER_EVERY)
-    await _refuse_ended(app, run)  # it may have ended before anybody took the decision
+    _refuse_ended(await reader.state(run))  # it may have ended before anybody took the decision
     return False
 
 
-async def hold_machine(
-    app: Application, connector: str, machine: str, *, reason: str, by: str
-) -> Hold:
-    """Forbid every start order for *machine* (its id, or its name), from this moment on.
-
-    It holds as it was named at once; then the hypervisor is asked for its id. One that is away
-    leaves it so: orders ask for both. Raises `MachineNotFoundError` when nothing is called that.
-    """
-    at = stamp(datetime.now(UTC))
-    hold = Hold(connector=connector, machine=machine, reason=reason, by=by, at=at)
-    await app.shelf.hold(hold)
-    try:
-        async with asyncio.timeout(_RESOLVE_WITHIN):
-            survey = await app.connectors[connector].survey()
-    except (ConnectorError, TimeoutError):
-        return hold
-    seen = survey.machines.get(machine)
-    named = [seen] if seen else [s for s in survey.machines.values() if s.name == machine]
-    if not named:
-        await app.shelf.release(connector, machine)
-        near = get_close_matches(machine, [s.name for s in survey.machines.values()], 1)
-        raise MachineNotFoundError(
-            f"{connector} has no machine {machine!r}: nothing is held",
-            hint=f"did you mean {near[0]!r}?" if near else "'drorch fleet' lists the machines",
-        )
-    for one in named:
-        await app.shelf.hold(replace(hold, machine=one.machine))
-    if machine not in {one.machine for one in named}:
-        await app.shelf.release(connector, machine)
-    return replace(hold, machine=named[0].machine)
+async def _refuse_impossible(app: Application, state: RunState, decision: cmd.Decision) -> None:
+    """Refuse what no driver could take, now or later."""
+    if isinstance(decision, cmd.StepDecision):
+        step_number(state, decision.step)
+    _refuse_ended(state)
+    if why := refusal_of(state.mode, decision):
+        raise CommandRejectedError(why)
+    if not await app.leases.is_held(state.run) and not await app.store.inbox(state.run):
+        # Nobody would answer now, so what would be refused later is refused here. With decisions
+        # before this one only the driver can tell.
+        decide(state, decision, app.clock.now())
 
 
-async def _refuse_ended(app: Application, run: str) -> None:
-    state = fold(record.event for record in await app.store.read(run))
+def _refuse_ended(state: RunState) -> None:
     if state.is_over:
-        raise CommandRejectedError(f"the run {run} has ended ({state.ended})")
+        raise CommandRejectedError(
+            f"the run {state.run} has ended: {state.status}",
+            hint="start a new run; machines that run are found running and only verified",
+        )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
+from drorch.journal.pages import Place, RunFilter, RunLine, RunsPage, runs_page
 from drorch.journal.store import Store
 from drorch.ports.journal import Recorded
 from drorch.run.evolve import evolve, fold
 from drorch.run.state import RunState
+from drorch.run.status import RunStatus
 
 _KEPT = 32
+_LINES = 100
 _AT_ONCE = 1000
 """More events than this are folded outside the event loop, which others wait for."""
 
@@ -33,6 +36,32 @@ class RunReader:
             finally:
                 if run not in self._states:
                     self._locks.pop(run, None)
+
+    async def runs(
+        self, wanted: RunFilter, limit: int | None, after: Place | None = None
+    ) -> RunsPage:
+        """Return at most *limit* runs (None for all), newest first, with a status as wanted."""
+        found: list[RunLine] = []
+        async for line in self._listed(wanted, after):
+            if len(found) == limit:
+                return RunsPage(found, more=True)
+            found.append(line)
+        return RunsPage(found, more=False)
+
+    async def _listed(self, wanted: RunFilter, after: Place | None) -> AsyncIterator[RunLine]:
+        more = True
+        while more:
+            lines, more = await runs_page(self._store, _LINES, wanted=wanted, after=after)
+            for line in lines:
+                after = line.place
+                if await self._has(line, wanted.statuses):
+                    yield line
+
+    async def _has(self, line: RunLine, statuses: Collection[RunStatus]) -> bool:
+        """Look into a run that is open: the list does not know how it stands."""
+        if not statuses or line.ended_at is not None:
+            return True
+        return (await self.state(line.id)).status in statuses
 
     async def _forward(self, run: str) -> RunState:
         known = self._states.get(run)

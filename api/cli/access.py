@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from api.cli.exits import WrongUseError
 
@@ -37,11 +36,18 @@ class Given:
     comment: str = ""
 
 
+class RunList(NamedTuple):
+    """Runs, newest first. ``more`` tells that there are older ones."""
+
+    items: list[Json]
+    more: bool
+
+
 class Access(Protocol):
     """Reads and decides. ``RUN`` is an id here; `find_run` turns ``last`` into one."""
 
-    async def runs(self, limit: int) -> list[Json]:
-        """Return the newest runs, newest first."""
+    async def runs(self, limit: int | None) -> RunList:
+        """Return the newest runs, at most *limit* of them; None for all."""
 
     async def run(self, run: str) -> Json:
         """Return a run with its ``steps``. Raises `RunNotFoundError`."""
@@ -64,14 +70,15 @@ class Access(Protocol):
 
     async def check(self, name: str) -> Json: ...
 
-    async def fleet(self) -> list[Json]: ...
+    async def fleet(self) -> Json:
+        """Return the machines (``items``) and the connectors that do not answer (``away``)."""
 
 
 async def find_run(access: Access, name: str) -> str:
     """Return the id that *name* stands for: ``last`` is the newest run."""
     if name != LAST:
         return name
-    newest: Sequence[Json] = await access.runs(1)
-    if not newest:
+    newest = await access.runs(1)
+    if not newest.items:
         raise WrongUseError("there is no run yet", hint="'drorch run FILE' makes one")
-    return str(newest[0]["id"])
+    return str(newest.items[0]["id"])

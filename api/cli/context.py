@@ -15,6 +15,7 @@ from api.bootstrap import Application
 from api.cli.access import Access
 from api.cli.exits import Exit
 from api.cli.local import LocalAccess
+from api.cli.program import program_of
 from api.cli.remote import RemoteAccess
 from api.settings import Settings, load_settings
 
@@ -32,8 +33,7 @@ class Surroundings:
     @property
     def program(self) -> str:
         """How ``drorch`` has to be called from here, in commands that are there to be typed."""
-        config = f" --config {self.config}" if self.config else ""
-        return f"drorch{config}{f' --server {self.server}' if self.server else ''}"
+        return program_of(self.config, self.server)
 
     def settings(self) -> Settings:
         return load_settings(self.config)

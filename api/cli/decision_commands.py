@@ -10,6 +10,7 @@ import typer
 from api.cli.access import Given, Json, Verb, find_run
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.exits import Exit, WrongUseError
+from api.cli.program import repeat_options
 from api.cli.runs_commands import As, Run
 from api.cli.screen import Format, note, print_json, print_table, say
 from api.cli.spans import day_and_time
@@ -77,7 +78,7 @@ async def _decided(
         say(f"{about}: {_DONE[verb]}")
     else:
         say(f"{about}: {verb} is recorded and takes effect as soon as a process drives the run")
-        note(f"hint: carry it on with 'drorch run --continue {found}'")
+        note(repeat_options(f"hint: carry it on with 'drorch run --continue {found}'"))
 
 
 def hold(
@@ -89,7 +90,7 @@ def hold(
     """Forbid every start order for a machine, in all runs, until it is released."""
     connector, key = _parted(machine)
     run_async(_held(surroundings(context), connector, key, reason))
-    say(f"{machine}: held; no run starts it until 'drorch release {machine}'")
+    say(f"{machine}: held; no run starts it until " + repeat_options(f"'drorch release {machine}'"))
 
 
 async def _held(where: Surroundings, connector: str, machine: str, reason: str) -> None:

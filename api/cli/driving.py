@@ -132,7 +132,7 @@ async def _told_end(access: LocalAccess, run: Json, manner: Manner) -> Exit:
     refusal = _refusal(run)
     if manner.format is Format.JSON:
         print_json(run)
-    elif run["mode"] == "dry-run" and refusal is None:
+    elif run["mode"] == "dry-run" and run["status"] != RunStatus.ABORTED and refusal is None:
         print_rehearsal(run)
     elif refusal is None:
         path = (await access.report(run["id"]))["critical_path"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from typer.exceptions import TyperException
 
-from api.cli import logs
+from api.cli import logs, program
 from api.cli.commands import app
 from api.cli.exits import Exit, exit_of, told_errors
 from api.cli.screen import complain, note
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     logs.configure()
     ordered = globals_first(given)
+    program.remember(ordered)
     try:
         code = app(ordered, prog_name="drorch", standalone_mode=False)
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,8 +11,9 @@ from rich.text import Text
 from api.cli.access import Json
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.exits import Exit
+from api.cli.program import repeat_options
 from api.cli.runs_commands import As
-from api.cli.screen import Format, note, print_json, print_table, say
+from api.cli.screen import Format, complain, note, print_json, print_table, say
 from api.cli.summary import print_findings
 
 connectors_app = typer.Typer(
@@ -86,11 +88,28 @@ def _print_checked(found: Json) -> None:
 
 
 def fleet(context: typer.Context, *, as_: As = Format.TABLE) -> None:
-    """List every machine that the connectors see, and which stored plan covers it."""
+    """List every machine that the connectors see, and which stored plan covers it.
+
+    Exit code 4 when a connector does not answer; the machines of the others are listed.
+    """
     found = run_async(_fleet(surroundings(context)))
     if as_ is Format.JSON:
         print_json(found)
-        return
+    elif found["items"]:
+        _print_fleet(found["items"])
+    elif not found["away"]:
+        note(repeat_options("no machine is seen: 'drorch connectors' lists the hypervisors"))
+    for away in found["away"]:
+        complain(f"{away['connector']} is away: {away['error']}", away["hint"])
+    finish(Exit.UNREACHABLE if found["away"] else Exit.DONE)
+
+
+async def _fleet(where: Surroundings) -> Json:
+    async with where.access() as access:
+        return await access.fleet()
+
+
+def _print_fleet(machines: Sequence[Json]) -> None:
     rows = [
         (
             f"{line['connector']}/{line['machine']}",
@@ -100,13 +119,8 @@ def fleet(context: typer.Context, *, as_: As = Format.TABLE) -> None:
             ", ".join(line["plans"]) or Text("no plan", style="yellow"),
             f"held: {line['hold']}" if line.get("hold") else "",
         )
-        for line in found
+        for line in machines
     ]
     print_table(("machine", "name", "power", "host", "plan", ""), rows)
-    covered = sum(bool(line["plans"]) for line in found)
-    say(f"{len(found)} machines, {covered} covered by a plan", style="dim")
-
-
-async def _fleet(where: Surroundings) -> list[Json]:
-    async with where.access() as access:
-        return await access.fleet()
+    covered = sum(bool(line["plans"]) for line in machines)
+    say(f"{len(machines)} machines, {covered} covered by a plan", style="dim")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
+from api.schemas.problem_types import ConnectorNotFoundError, StepNotFoundError
 from drorch.errors import (
     ConfigurationError,
     ConnectorError,
@@ -40,9 +41,11 @@ class ServiceUnreachableError(DrorchError):
 
 _WRONG_USE = (
     ConfigurationError,
+    ConnectorNotFoundError,
     MachineNotFoundError,
     PlanError,
     RunNotFoundError,
+    StepNotFoundError,
     WrongUseError,
 )
 _UNREACHABLE = (ConnectorError, ServiceUnreachableError)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,10 +15,13 @@ from rich.text import Text
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.drawing import dot, graph_json, mermaid, print_graph
 from api.cli.exits import Exit
-from api.cli.screen import Format, note, print_json, say
+from api.cli.screen import Format, complain, note, print_json, say
 from api.operations import choose_plan
+from drorch.errors import PlanError
 from drorch.model.plan import Plan
 from plans import InvalidPlanError, Problem, json_schema, lint, read_file, select
+
+_UNREADABLE = "file-unreadable"
 
 
 class Drawing(StrEnum):
@@ -35,30 +39,51 @@ def validate(
     ] = Format.TABLE,
 ) -> None:
     """Check plans and list every problem with its place; exit code 2 when there is any."""
-    problems: list[Problem] = []
-    advice: list[Problem] = []
-    for file in files:
-        try:
-            loaded = read_file(file)
-        except InvalidPlanError as error:
-            problems += error.problems
-        else:
-            advice += lint(loaded.plan, loaded.positions, str(file))
-            if as_ is Format.TABLE:
-                plan = loaded.plan
-                say(f"{file}: plan {plan.id}, {len(plan.steps)} steps: valid", style="green")
+    checked = [_checked(file) for file in files]
+    problems = [problem for one in checked for problem in one.problems]
     if as_ is Format.JSON:
         print_json([asdict(problem) for problem in problems])
     else:
-        _print(problems, "error", "bold red")
-    for one in advice:
-        note(_line(one, "advice", "yellow"))
+        _print_checked(checked)
+    for one in checked:
+        for advice in one.advice:
+            note(_line(advice, "advice", "yellow"))
     finish(Exit.WRONG_USE if problems else Exit.DONE)
 
 
-def _print(problems: list[Problem], word: str, style: str) -> None:
-    for problem in problems:
-        say(_line(problem, word, style))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checked:
+    """What was found in one file; ``plan`` is None unless it is valid."""
+
+    file: Path
+    plan: Plan | None = None
+    problems: Sequence[Problem] = ()
+    advice: Sequence[Problem] = ()
+
+
+def _checked(file: Path) -> _Checked:
+    try:
+        loaded = read_file(file)
+    except InvalidPlanError as error:
+        return _Checked(file=file, problems=error.problems)
+    except PlanError as error:
+        # The other files are checked all the same, so this is one problem among theirs.
+        unreadable = Problem(str(file), 1, 1, _UNREADABLE, error.message, error.hint)
+        return _Checked(file=file, problems=(unreadable,))
+    advice = lint(loaded.plan, loaded.positions, str(file))
+    return _Checked(file=file, plan=loaded.plan, advice=advice)
+
+
+def _print_checked(checked: Sequence[_Checked]) -> None:
+    for one in checked:
+        if one.plan is not None:
+            steps = len(one.plan.steps)
+            say(f"{one.file}: plan {one.plan.id}, {steps} steps: valid", style="green")
+    for problem in (problem for one in checked for problem in one.problems):
+        if problem.code == _UNREADABLE:
+            complain(problem.message, problem.hint)
+        else:
+            say(_line(problem, "error", "bold red"))
 
 
 def _line(problem: Problem, word: str, style: str) -> Text:

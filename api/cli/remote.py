@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx2
 
-from api.cli.access import Given, Json
+from api.cli.access import Given, Json, RunList
 from api.cli.exits import ServiceUnreachableError, WrongUseError
 from drorch.errors import CommandRejectedError, ConfigurationError, DrorchError, RunNotFoundError
 
@@ -49,9 +50,13 @@ class RemoteAccess:
     ) -> None:
         await self._client.aclose()
 
-    async def runs(self, limit: int) -> list[Json]:
-        page = await self._call("GET", "/runs", params={"limit": limit})
-        return list(page["items"])[:limit]
+    async def runs(self, limit: int | None) -> RunList:
+        items: list[Json] = []
+        async for page in self._pages("/runs", limit=min(limit or _PAGE, _PAGE)):
+            items += page["items"]
+            if limit is not None and len(items) >= limit:
+                return RunList(items[:limit], bool(page["next"] or items[limit:]))
+        return RunList(items, more=False)
 
     async def run(self, run: str) -> Json:
         told: Json = await self._call("GET", f"/runs/{_part(run)}")
@@ -94,20 +99,27 @@ class RemoteAccess:
         checked: Json = await self._call("POST", f"/connectors/{_part(name)}/check")
         return checked
 
-    async def fleet(self) -> list[Json]:
-        return await self._all("/fleet")
+    async def fleet(self) -> Json:
+        items: list[Json] = []
+        away: dict[str, Json] = {}
+        async for page in self._pages("/fleet"):
+            items += page["items"]
+            away |= {line["connector"]: line for line in page["away"]}
+        return {"items": items, "away": list(away.values()), "next": None}
 
     async def _all(self, where: str, **given: Any) -> list[Json]:
-        """Return the items of every page."""
-        items: list[Json] = []
+        return [item async for page in self._pages(where, **given) for item in page["items"]]
+
+    async def _pages(self, where: str, **given: Any) -> AsyncIterator[Json]:
+        """Yield every page of a list."""
         cursor: str | None = None
         while True:
             params = {"limit": _PAGE, **given} | ({"cursor": cursor} if cursor else {})
             page = await self._call("GET", where, params=params)
-            items += page["items"]
+            yield page
             cursor = page.get("next")
             if not cursor:
-                return items
+                return
 
     async def _call(self, method: str, where: str, **given: Any) -> Any:
         try:

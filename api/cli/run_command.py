@@ -18,6 +18,7 @@ from api.cli.summary import finding_line
 from api.operations import ChosenPlan, Wish, choose_plan, start_run
 from drorch.engine.preflight import Look
 from drorch.errors import CommandRejectedError
+from drorch.journal.pages import open_runs
 from drorch.model.plan import Plan
 from drorch.run.status import Mode
 from drorch.run.views import finding_json
@@ -132,8 +133,9 @@ def _check_confirmation(plan: Plan, asked: _Asked) -> None:
 
 
 async def _refuse_interrupted(app: Application, plan: Plan) -> None:
-    for line in await app.shelf.runs(only_open=True):
-        if line.plan == plan.id and line.mode == Mode.LIVE and not app.leases.is_held(line.id):
+    for line in await open_runs(app.store):
+        ours = line.plan == plan.id and line.mode == Mode.LIVE
+        if ours and not await app.leases.is_held(line.id):
             raise CommandRejectedError(
                 f"the live run {line.id} of this plan was interrupted and is still open",
                 hint=f"carry it on with 'drorch run --continue {line.id}', "
@@ -176,12 +178,12 @@ async def _continued(where: Surroundings, run: str | None, manner: Manner) -> Ex
 
 async def _interrupted(app: Application) -> str:
     """Return the only open run that nobody drives."""
-    found = [r.id for r in await app.shelf.runs(only_open=True) if not app.leases.is_held(r.id)]
+    found = [r.id for r in await open_runs(app.store) if not await app.leases.is_held(r.id)]
     if len(found) == 1:
         return found[0]
     if found:
         raise WrongUseError(
             f"several runs were interrupted: {', '.join(found)}",
-            hint=f"name one: drorch run --continue {found[0]}",
+            hint=f"name one: 'drorch run --continue {found[0]}'",
         )
     raise WrongUseError("no run was interrupted", hint="'drorch runs' lists the runs")

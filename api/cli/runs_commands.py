@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from api.cli.access import Json, find_run
+from api.cli.access import Json, RunList, find_run
 from api.cli.board import GLYPHS, Board, why
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.exits import Exit, WrongUseError
 from api.cli.follow import Silence, follow, showing
 from api.cli.live import View
+from api.cli.program import repeat_options
 from api.cli.screen import Format, marked, note, print_json, print_table, say
 from api.cli.spans import between, clock_time, day_and_time, span
 from api.cli.summary import print_findings, print_rehearsal, print_services, print_summary
@@ -42,22 +43,26 @@ class ReportFormat(StrEnum):
 def runs(
     context: typer.Context,
     *,
-    limit: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="So many of the newest.")] = 50,
+    all_: Annotated[bool, typer.Option("--all", help="Every run, however many.")] = False,
     as_: As = Format.TABLE,
 ) -> None:
     """List what is and was running, the newest first."""
-    found = run_async(_runs(surroundings(context), limit))
+    where = surroundings(context)
+    found, more = run_async(_runs(where, None if all_ else limit))
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note("there is no run yet: 'drorch run FILE' makes one")
+        note(repeat_options("there is no run yet: 'drorch run FILE' makes one"))
     else:
         print_table(
             ("run", "mode", "status", "began", "took", "steps", "by"), [_line(r) for r in found]
         )
+    if more:
+        note(f"these are the newest {len(found)}; '{where.program} runs --all' lists every run")
 
 
-async def _runs(where: Surroundings, limit: int) -> list[Json]:
+async def _runs(where: Surroundings, limit: int | None) -> RunList:
     async with where.access() as access:
         return await access.runs(limit)
 
@@ -142,7 +147,8 @@ async def _watch(where: Surroundings, run: str, as_: Format) -> Exit:
             data_dir = None if where.server else where.settings().data_dir
             with showing(data_dir, view=View(board=Board(where.program))) as show:
                 told = await follow(access, found, show)
-            (print_rehearsal if told["mode"] == "dry-run" else print_summary)(told)
+            examined = told["mode"] == "dry-run" and told["status"] != RunStatus.ABORTED
+            (print_rehearsal if examined else print_summary)(told)
     return Exit.DONE if told["status"] == RunStatus.SUCCEEDED else Exit.ENDED_BADLY
 
 

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from api.cli.program import repeat_options
+
 _WIDE = 400
 """Columns of a table that goes to a file or a pipe: nothing is cut there."""
 
@@ -71,13 +73,13 @@ def marked(lead: str, style: str) -> Text:
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say on stderr what went wrong, and what to do about it."""
+    """Say on stderr what went wrong, and what to do about it, as it has to be typed here."""
     console = err()
     for number, line in enumerate(message.splitlines() or [""]):
         lead = "error: " if number == 0 else "       "
         console.print(marked(lead, "bold red").append(line), soft_wrap=True)
     if hint:
-        console.print(marked("hint: ", "bold cyan").append(hint), soft_wrap=True)
+        console.print(marked("hint: ", "bold cyan").append(repeat_options(hint)), soft_wrap=True)
 
 
 def is_interactive() -> bool:

@@ -4,14 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from plans.units import parse_duration
-
-
-def seconds_of(text: str) -> float | None:
-    """Return the seconds of a duration such as ``5m``, or None."""
-    duration = parse_duration(text)
-    return None if duration is None else duration.total_seconds()
-
 
 def span(seconds: float | None) -> str:
     """Return *seconds* at a glance: ``8s``, ``2m05s``, ``1h02m``; a dash for none."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
 
-from api.operations import give_decision
+from api.operations import OF_RUN, OF_STEP, decision_of, give_decision
 from api.routes.desk import Desk, TheDesk
 from api.schemas.common import problems
 from api.schemas.runs import Decide, Decided
-from drorch.errors import CommandRejectedError
-from drorch.run import commands as cmd
-from drorch.run.decide import decide
-from drorch.run.state import RunState
 from drorch.run.views import Json
 
 router = APIRouter(tags=["decisions"])
@@ -21,18 +17,6 @@ router = APIRouter(tags=["decisions"])
 PATIENCE = 3.0
 """Seconds to wait for the run's owner before the caller is told that it will be taken later."""
 
-OF_RUN: Mapping[str, type[cmd.Pause | cmd.Resume | cmd.Abort]] = {
-    "pause": cmd.Pause,
-    "resume": cmd.Resume,
-    "abort": cmd.Abort,
-}
-OF_STEP: Mapping[str, type[cmd.StepDecision]] = {
-    "approve": cmd.Approve,
-    "reject": cmd.Reject,
-    "retry": cmd.Retry,
-    "skip": cmd.Skip,
-    "accept": cmd.Accept,
-}
 _MEANS = {
     "pause": "Start nothing new; what acts goes on.",
     "resume": "Go on after a pause.",
@@ -47,34 +31,17 @@ _MEANS = {
 
 async def decide_run(desk: Desk, run: str, name: str, given: Decide) -> Json:
     """Pause, resume or abort *run*. Raises `CommandRejectedError` and others."""
-    state = await desk.reader.state(run)
-    decision = OF_RUN[name](by=given.by or "api", comment=given.comment)
-    taken = await _given(desk, state, decision)
-    return _told(run, None, name, decision, taken=taken)
+    return await _decided(desk, run, None, name, given)
 
 
 async def decide_step(desk: Desk, run: str, step: str, name: str, given: Decide) -> Json:
     """Decide about one step. Raises `StepNotFoundError`, `CommandRejectedError` and others."""
-    state, _ = await desk.step(run, step)
-    decision = OF_STEP[name](by=given.by or "api", comment=given.comment, step=step)
-    taken = await _given(desk, state, decision)
-    return _told(run, step, name, decision, taken=taken)
+    return await _decided(desk, run, step, name, given)
 
 
-async def _given(desk: Desk, state: RunState, decision: cmd.Decision) -> bool:
-    if state.is_over:
-        raise CommandRejectedError(
-            f"the run {state.run} has ended: {state.status}",
-            hint="start a new run; machines that run are found running and only verified",
-        )
-    if desk.is_driven(state.run):
-        return await give_decision(desk.app, state.run, decision, patience=PATIENCE)
-    # Nobody would answer now, so what would be refused later is refused here.
-    decide(state, decision, desk.app.clock.now())
-    return await give_decision(desk.app, state.run, decision, patience=PATIENCE)
-
-
-def _told(run: str, step: str | None, name: str, decision: cmd.Decision, *, taken: bool) -> Json:
+async def _decided(desk: Desk, run: str, step: str | None, name: str, given: Decide) -> Json:
+    decision = decision_of(name, by=given.by or "api", comment=given.comment, step=step)
+    taken = await give_decision(desk.app, desk.reader, run, decision, patience=PATIENCE)
     return {
         "run": run,
         "step": step,

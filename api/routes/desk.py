@@ -9,17 +9,16 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Request
 
 from api.bootstrap import Application
+from api.operations import step_number
 from api.reading import RunReader
 from api.routes.feeds import Feeds
-from api.schemas.problem_types import StepNotFoundError
-from drorch.journal.shelf import RunLine, StoredPlan
+from drorch.journal.pages import RunLine
+from drorch.journal.shelf import StoredPlan
 from drorch.model.plan import Plan
 from drorch.run.state import RunState
 from drorch.run.views import Json, run_json
 from plans import load
 
-ENGINE = "engine"
-"""The name of the lease that the engine process holds for as long as it lives."""
 _KEPT = 256
 
 T = TypeVar("T")
@@ -67,6 +66,10 @@ class Desk:
             self._plans.keep(stored.digest, plan)
         return plan
 
+    async def stored_plans(self) -> list[Plan]:
+        """Return the newest revision of every stored plan."""
+        return [await self.compiled(stored) for stored in await self.app.shelf.plans()]
+
     async def run_json(self, line: RunLine) -> Json:
         """Return a run as JSON; one that has ended is read once."""
         known = self._ended.get(line.id)
@@ -80,17 +83,11 @@ class Desk:
     async def step(self, run: str, step: str) -> tuple[RunState, int]:
         """Return a run and the number of a step. Raises `StepNotFoundError` and others."""
         state = await self.reader.state(run)
-        try:
-            return state, state.index(step)
-        except KeyError:
-            raise StepNotFoundError(
-                f"the run {run} has no step {step!r}",
-                hint=f"GET /api/v1/runs/{run}/steps lists its steps",
-            ) from None
+        return state, step_number(state, step)
 
-    def is_driven(self, run: str) -> bool:
+    async def is_driven(self, run: str) -> bool:
         """Tell whether some process drives *run* now."""
-        return self.app.leases.is_held(run)
+        return await self.app.leases.is_held(run)
 
 
 async def _desk(request: Request) -> Desk:

@@ -12,8 +12,8 @@ from itertools import islice
 
 import structlog
 
-from api.routes.journal_pages import read_page
 from drorch.errors import DrorchError
+from drorch.journal.pages import events_page
 from drorch.journal.store import Store
 from drorch.run.views import Json, stamp
 
@@ -54,7 +54,7 @@ class Feed:
     async def _look(self) -> None:
         more = True
         while more:
-            events, more = await read_page(self._store, self._run, self.last, _PAGE)
+            events, more = await events_page(self._store, self._run, self.last, _PAGE)
             for event in events:
                 self._frames.append(encoded(event))
                 self.last = event["seq"]
@@ -86,7 +86,7 @@ class Feed:
     async def _behind(self, after: int) -> tuple[bytes, int]:
         floor = self.last - len(self._frames)
         if after < floor:
-            events, _ = await read_page(self._store, self._run, after, min(_PAGE, floor - after))
+            events, _ = await events_page(self._store, self._run, after, min(_PAGE, floor - after))
             return b"".join(map(encoded, events)), events[-1]["seq"] if events else floor
         if after >= self.last:
             return b"", after

@@ -6,9 +6,8 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from api.operations import hold_machine
+from api import estates
 from api.routes.desk import TheDesk
-from api.routes.estates import known_connector
 from api.routes.paging import Cursor, Limit, page_of
 from api.schemas import estates as shapes
 from api.schemas.common import problems
@@ -21,8 +20,7 @@ router = APIRouter(tags=["holds"])
 @router.get("/holds", operation_id="list_holds", response_model=shapes.Holds, responses=problems())
 async def list_holds(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = None) -> Json:
     """List the machines that must not be started."""
-    held = sorted(await desk.app.shelf.holds(), key=lambda h: (h.connector, h.machine))
-    return page_of([asdict(hold) for hold in held], limit, cursor)
+    return page_of(await estates.holds(desk.app), limit, cursor)
 
 
 @router.put(
@@ -33,9 +31,9 @@ async def list_holds(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = None) 
 )
 async def put_hold(connector: str, machine: str, wanted: shapes.HoldRequest, desk: TheDesk) -> Json:
     """Forbid every start order for a machine, in every run, from now on."""
-    known_connector(desk, connector)
-    by = wanted.by or "api"
-    hold = await hold_machine(desk.app, connector, machine, reason=wanted.reason, by=by)
+    hold = await estates.hold_machine(
+        desk.app, connector, machine, reason=wanted.reason, by=wanted.by or "api"
+    )
     return asdict(hold)
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.operations import ChosenPlan, Wish, start_run
 from api.reports import after_action
-from api.routes.desk import Desk, TheDesk
-from api.routes.journal_pages import read_page
+from api.routes.desk import TheDesk
 from api.routes.paging import Cursor, Limit, from_cursor, number_from_cursor, page_of, to_cursor
 from api.routes.streaming import EventStream
 from api.schemas import runs as shapes
 from api.schemas.common import problems
 from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
-from drorch.journal.shelf import RunLine
+from drorch.journal.pages import Place, RunFilter, events_page
 from drorch.run.status import Mode, RunStatus, StepStatus
 from drorch.run.views import Json, run_json, shown_status, step_json
 
@@ -62,41 +60,20 @@ async def list_runs(
     cursor: Cursor = None,
 ) -> Json:
     """List the runs, newest first; filters may be repeated."""
-    items: list[Json] = []
-    last: RunLine | None = None
-    for line in _behind(await desk.app.shelf.runs(), from_cursor(cursor)):
-        if (plan and line.plan != plan) or (mode and line.mode not in mode):
-            continue
-        if not await _has_status(desk, line, status):
-            continue
-        if len(items) == limit and last is not None:
-            return {"items": items, "next": to_cursor(_place(last))}
-        items.append(await desk.run_json(line))
-        last = line
-    return {"items": items, "next": None}
+    wanted = RunFilter(plan=plan or "", modes=mode or (), statuses=status or ())
+    lines, more = await desk.reader.runs(wanted, limit, _place(cursor))
+    items = [await desk.run_json(line) for line in lines]
+    return {"items": items, "next": to_cursor(" ".join(lines[-1].place)) if more else None}
 
 
-def _place(line: RunLine) -> str:
-    return f"{line.created_at} {line.id}"
-
-
-def _behind(lines: Sequence[RunLine], place: str) -> list[RunLine]:
-    """Return what comes after *place* in a list that begins with the newest."""
-    if place and len(place.split(" ")) != 2:
+def _place(cursor: str | None) -> Place | None:
+    """Return the place behind *cursor*. Raises `InvalidRequestError`."""
+    if not (place := from_cursor(cursor)):
+        return None
+    created_at, _, run = place.partition(" ")
+    if not (run and place.isprintable()):
         raise InvalidRequestError("this is no cursor of the list of runs")
-    return [line for line in lines if not place or _order(line) < tuple(place.split(" "))]
-
-
-def _order(line: RunLine) -> tuple[str, ...]:
-    return line.created_at, line.id
-
-
-async def _has_status(desk: Desk, line: RunLine, wanted: list[RunStatus] | None) -> bool:
-    if not wanted:
-        return True
-    if line.ended_at is not None:
-        return line.status in wanted
-    return (await desk.reader.state(line.id)).status in wanted
+    return Place(created_at, run)
 
 
 @router.get(
@@ -166,7 +143,7 @@ async def list_events(
         begin = after if last_event_id is None else last_event_id
         return EventStream(desk.feeds, run, min(begin, last), last)
     begin = number_from_cursor(cursor) or after
-    events, more = await read_page(desk.app.store, run, begin, limit)
+    events, more = await events_page(desk.app.store, run, begin, limit)
     return {"items": events, "next": to_cursor(str(events[-1]["seq"])) if more else None}
 
 

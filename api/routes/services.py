@@ -10,9 +10,10 @@ from api.routes.desk import Desk, TheDesk
 from api.routes.paging import Cursor, Limit, page_of
 from api.schemas import runs as shapes
 from api.schemas.common import problems
+from drorch.journal.pages import newest_runs
 from drorch.model.plan import Plan, Service
 from drorch.run.status import Mode
-from drorch.run.views import Json
+from drorch.run.views import Json, opening_json
 
 router = APIRouter(tags=["services"])
 
@@ -41,9 +42,8 @@ async def list_services(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = Non
 
 async def _newest_live_runs(desk: Desk) -> Mapping[str, Json]:
     newest: dict[str, Json] = {}
-    for line in await desk.app.shelf.runs():
-        if line.mode == Mode.LIVE and line.plan not in newest:
-            newest[line.plan] = await desk.run_json(line)
+    for line in await newest_runs(desk.app.store, Mode.LIVE):
+        newest[line.plan] = await desk.run_json(line)
     return newest
 
 
@@ -58,9 +58,12 @@ def _unknown(plan: Plan, service: Service) -> Json:
         "rta": None,
         "met": None,
         "up_at": None,
+        "open_by": opening_json(service.open_by),
         "contact": service.contact,
         "fallback": dict(service.fallback),
         "external": service.external,
+        "evidence": None,
+        "since": None,
         "plan": plan.id,
         "run": None,
     }

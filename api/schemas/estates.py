@@ -90,5 +90,8 @@ class HoldRequest(In):
 
 
 class Health(Out):
+    """``notes``: what this orchestrator has to say of itself, such as a run that it lost."""
+
     status: str
     version: str
+    notes: list[str] = Field(default_factory=list)

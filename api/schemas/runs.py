@@ -54,8 +54,24 @@ class Counts(Out):
     cancelled: int
 
 
+class OpenBy(Out):
+    """The opening that a service has to be back for; ``at`` is its moment, null without a run.
+
+    ``met`` is null while it still can be: compare ``at`` with the present.
+    """
+
+    time: str
+    days: list[str]
+    closed: list[str]
+    at: str | None
+    met: bool | None
+
+
 class RunService(Out):
-    """A service as a run or the plans know it; ``rto`` and ``rta`` in seconds."""
+    """A service as a run or the plans know it; ``rto`` and ``rta`` in seconds.
+
+    ``evidence`` and ``since`` are those of an external service that a live run has watched.
+    """
 
     id: str
     title: dict[str, str]
@@ -63,6 +79,13 @@ class RunService(Out):
     tier: int
     eta: Any = None
     rto: float | None
+    rta: float | None
+    met: bool | None
+    up_at: str | None
+    open_by: OpenBy | None
+    external: bool
+    evidence: str | None
+    since: str | None
     plan: str
     run: str | None
 
@@ -97,6 +120,7 @@ class Run(Out):
     services: list[RunService]
     started_by: str
     driver: str
+    timezone: str
     findings: list[Finding]
 
 

@@ -1,4 +1,4 @@
-"""Beside the journals: stored plans, the list of runs, holds, and who answered last."""
+"""Beside the journals: stored plans, holds, and who answered last."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, func, insert, select
 
 from drorch.errors import PlanNotFoundError
-from drorch.journal.store import Store, holds_, runs_
+from drorch.journal.store import Store, holds_
 from drorch.journal.tables import EstateRow, PlanRow
 from drorch.model.moment import stamp
 
@@ -24,18 +24,6 @@ class StoredPlan:
     digest: str
     source: str
     created_at: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunLine:
-    """A run in a list. ``status`` is ``running`` for every open run; its events know more."""
-
-    id: str
-    plan: str
-    mode: str
-    status: str
-    created_at: str
-    ended_at: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,24 +90,6 @@ class Shelf:
         )
         rows = await self._store.reading(lambda c: c.execute(query).all())
         return [_stored(row) for row in rows]
-
-    async def runs(self, *, only_open: bool = False) -> Sequence[RunLine]:
-        """Return the runs, newest first."""
-        query = select(runs_).order_by(runs_.c.created_at.desc(), runs_.c.id.desc())
-        if only_open:
-            query = query.where(runs_.c.ended_at.is_(None))
-        rows = await self._store.reading(lambda c: c.execute(query).all())
-        return [
-            RunLine(
-                id=r.id,
-                plan=r.plan,
-                mode=r.mode,
-                status=r.status,
-                created_at=r.created_at,
-                ended_at=r.ended_at,
-            )
-            for r in rows
-        ]
 
     async def hold(self, hold: Hold) -> None:
         """Forbid every start order for a machine; a second hold replaces the first."""

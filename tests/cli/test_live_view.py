@@ -14,8 +14,8 @@ from rich.console import Console
 from api.cli.board import Board, count_behind, short_evidence, why
 from api.cli.follow import PlainLines
 from api.cli.live import View
-from api.cli.local import shown
 from drorch.engine.simulation import simulate
+from drorch.journal.pages import recorded_json
 from drorch.ports.journal import Recorded
 from drorch.run.events import Event, RunRequested
 from drorch.run.evolve import fold
@@ -40,7 +40,7 @@ def journal() -> Sequence[Event]:
 def seen(journal: Sequence[Event], share: float) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     events = journal[: max(1, int(len(journal) * share))]
     records = [Recorded(seq=n, at=e.at, event=e) for n, e in enumerate(events, start=1)]
-    return run_with_steps(fold(events)), [shown(record) for record in records]
+    return run_with_steps(fold(events)), [recorded_json(record) for record in records]
 
 
 def drawn(view: View, run: dict[str, Any], width: int, height: int, now: datetime) -> list[str]:

@@ -248,7 +248,7 @@ def test_the_estate_and_what_covers_it(drorch: Drorch, tmp_path: Path) -> None:
     checked = drorch("connectors", "check", "sim", "--format", "json")
     assert (checked.code, checked.json["machines"]) == (0, 3)
     assert {h["name"] for h in checked.json["hosts"]} == {"node1", "node2"}
-    fleet = {m["machine"]: m for m in drorch("fleet", "--format", "json").json}
+    fleet = {m["machine"]: m for m in drorch("fleet", "--format", "json").json["items"]}
     assert fleet["101"]["plans"] == ["small"]
     assert fleet["103"]["plans"] == []
     assert "no plan" in drorch("fleet").out

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.cli.entry import globals_first
+from api.cli.program import remember, repeat_options
 from tests.cli.conftest import Drorch, asking, plan, write_config
 
 
@@ -143,6 +144,58 @@ def test_unknown_runs_and_steps(drorch: Drorch, tmp_path: Path) -> None:
         told = drorch(*command)
         assert (told.code, told.out if command[0] != "run" else "") == (2, ""), command
         assert "error: " in told.err
+
+
+def test_a_file_that_cannot_be_read_is_one_problem_and_the_others_are_checked(
+    drorch: Drorch, tmp_path: Path
+) -> None:
+    good, bad = plan(tmp_path), tmp_path / "bad.yaml"
+    bad.write_text("drorch: 1\nplan: bad\nsteps: {a: {vmm: 1}}\n")
+    missing, folder = str(tmp_path / "no.yaml"), str(tmp_path)
+    files = (good, missing, str(bad), folder)
+    told = drorch("validate", *files, "--format", "json")
+    assert told.code == 2
+    unreadable = [p for p in told.json if p["code"] == "file-unreadable"]
+    assert [(p["file"], p["line"], p["column"]) for p in unreadable] == [
+        (missing, 1, 1),
+        (folder, 1, 1),
+    ]
+    assert all(p["message"] and p["hint"] for p in unreadable)
+    assert [p["file"] for p in told.json if p not in unreadable] == [str(bad)]
+    table = drorch("validate", *files)
+    assert table.code == 2
+    assert f"{good}: plan small, 2 steps: valid" in table.out
+    assert table.out.count("error: ") == 1
+    assert table.err.count("error: ") == 2
+
+
+def test_hints_repeat_the_options_that_were_given(drorch: Drorch, tmp_path: Path) -> None:
+    config = tmp_path / "other.toml"
+    config.write_text(f'data_dir = "{tmp_path / "data"}"\n')
+    for options in (("--config", str(config)), (f"--config={config}",)):
+        told = drorch("status", "small-9", *options)
+        assert f"hint: 'drorch --config {config} runs' lists the runs" in told.err
+    none = drorch("runs", "--config", str(config)).err
+    assert f"'drorch --config {config} run FILE' makes one" in none
+    server = f"http://127.0.0.1:{closed_port()}"
+    secret = ("--server", server, "--token", "very-secret")
+    told = drorch("runs", "--config", str(config), *secret)
+    assert f"hint: is 'drorch --config {config} serve' running there?" in told.err
+    assert "very-secret" not in told.err
+    config.rename(tmp_path / "drorch.toml")
+    assert "hint: 'drorch runs' lists the runs" in drorch("status", "small-9").err
+
+
+def test_only_commands_that_need_the_options_get_them() -> None:
+    remember(["--server", "http://x:1", "--token", "t", "--config", "my files/a.toml", "runs"])
+    assert repeat_options("'drorch watch a-1' or 'drorch run --continue a-1'") == (
+        "'drorch --config 'my files/a.toml' --server http://x:1 watch a-1' "
+        "or 'drorch --config 'my files/a.toml' run --continue a-1'"
+    )
+    for told in ("'drorch schema' prints it", "'drorch runs --help' says", "drorch waits", "'x'"):
+        assert repeat_options(told) == told
+    remember(["runs", "--config", "a.toml"])  # behind the command: `globals_first` has moved it
+    assert repeat_options("'drorch runs'") == "'drorch runs'"
 
 
 @pytest.mark.parametrize(

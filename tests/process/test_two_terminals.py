@@ -69,11 +69,32 @@ async def test_a_run_is_driven_once(tmp_path: Path, simulator: Simulator) -> Non
     await kill(driving)
     code, _, complaints = await where.drorch("run", plan, *LIVE)
     assert code == 1
-    assert "'drorch run --continue asking-1'" in complaints
+    assert f"'drorch --config {where.config} run --continue asking-1'" in complaints
     code, out, _ = await where.drorch("runs", "--format", "json")
     assert [(run["id"], run["ended_at"]) for run in json.loads(out)] == [("asking-1", None)]
     assert (await where.drorch("approve", "asking-1", "san"))[0] == 0
     assert (await where.drorch("run", "--continue"))[0] == 0
+
+
+async def test_a_dry_run_that_gets_no_answer_is_aborted_from_another_terminal(
+    tmp_path: Path,
+) -> None:
+    held: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    where = Installation(tmp_path, f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+    where.config.write_text(where.config.read_text().replace('"3s"', '"120s"'))
+    first = {k: v for k, v in ASKING.items() if k != "steps"} | {"steps": {"db": {"vm": 1000}}}
+    driving = await where.launch("run", where.plan(first))
+    assert await line_with(driving, "asking-1")
+    code, out, complaints = await where.drorch("abort", "last", "--comment", "no answer")
+    assert (code, out) == (0, "asking-1: aborting\n"), complaints
+    told, complaints_ = await asyncio.wait_for(driving.communicate(), PATIENCE)
+    assert driving.returncode == 1, complaints_.decode()
+    assert "the dry run asking-1 aborted" in told.decode()
+    for writer in held:
+        writer.close()
+    silent.close()
+    await silent.wait_closed()
 
 
 async def test_ctrl_c_leaves_the_run_open_and_says_how_to_go_on(

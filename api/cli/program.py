@@ -1,0 +1,49 @@
+"""How ``drorch`` has to be called from here, in commands that are there to be typed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from contextvars import ContextVar
+
+_GIVEN: ContextVar[tuple[str | None, str | None]] = ContextVar("given", default=(None, None))
+_TYPED = re.compile(r"'drorch (?P<command>[a-z]+)(?P<rest>[^']*)'")
+_BARE = frozenset({"demo", "openapi", "schema", "simulator", "validate"})
+"""Commands that need neither a store nor a service."""
+_NEVER_REMOTE = frozenset({"run", "serve"})
+
+
+def program_of(config: object, server: str | None) -> str:
+    """Return ``drorch`` with the global options that were given; never the token."""
+    words = ["drorch"]
+    words += ["--config", shlex.quote(str(config))] if config else []
+    words += ["--server", shlex.quote(server)] if server else []
+    return " ".join(words)
+
+
+def remember(globals_first: Iterable[str]) -> None:
+    """Keep the ``--config`` and ``--server`` of a command line that begins with its options."""
+    found: dict[str, str] = {}
+    waiting = iter(globals_first)
+    for argument in waiting:
+        name, equals, value = argument.partition("=")
+        if not name.startswith("--") or name == "--":
+            break
+        if name in ("--config", "--server", "--token"):
+            found[name] = value if equals else next(waiting, "")
+    _GIVEN.set((found.get("--config"), found.get("--server")))
+
+
+def repeat_options(hint: str) -> str:
+    """Return *hint* with its ``'drorch ...'`` commands as they have to be typed here."""
+    return _TYPED.sub(_as_typed, hint)
+
+
+def _as_typed(match: re.Match[str]) -> str:
+    config, server = _GIVEN.get()
+    command = match["command"]
+    if command in _BARE or "--help" in match["rest"]:
+        return match[0]
+    here = program_of(config, None if command in _NEVER_REMOTE else server)
+    return f"'{here} {command}{match['rest']}'"
