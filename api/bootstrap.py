@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -24,12 +25,20 @@ from drorch.engine.supervisor import Supervisor
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HoldGuard, World
 from drorch.errors import ConfigurationError
+from drorch.journal.leases import PostgresLeases
 from drorch.journal.locks import FileLeases
+from drorch.journal.nodes import Nodes
+from drorch.journal.ownership import Ownership
+from drorch.journal.postgres import PostgresBackend
 from drorch.journal.shelf import Shelf
+from drorch.journal.site import running_site
 from drorch.journal.store import Store
 from drorch.model.plan import CheckSpec, MachineRef, Plan
 from drorch.ports.connector import Connector
 from drorch.ports.lease import Lease
+
+ENGINE = "engine"
+"""The lock that an engine process of this data folder holds for as long as it lives."""
 
 
 class Application:
@@ -41,9 +50,12 @@ class Application:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = SystemClock()
-        self.store = Store(settings.database_file)
+        self.store = Store(settings.place)
         self.shelf = Shelf(self.store)
-        self.leases = FileLeases(settings.data_dir / "leases")
+        self.locks = FileLeases(settings.data_dir / "leases")
+        self.driver = driver_name()
+        self.leases = self._ownership()
+        self.nodes = Nodes(self.store, patience=settings.server.lease)
         self.connectors: Mapping[str, Connector] = {
             name: connect(name, table) for name, table in settings.connectors.items()
         }
@@ -64,21 +76,27 @@ class Application:
         self._holds = HoldGuard(self.store)
         self.preflight = Preflight(self.connectors, self.callouts, self._broken, self._holds.reason)
         self.rehearsal = Rehearsal(self.preflight, self.prober)
-        self.launcher = Launcher(self.store, self.shelf, self.leases, self.clock)
+        self.launcher = Launcher(
+            self.store,
+            self.shelf,
+            self.leases,
+            self.clock,
+            timezone=settings.server.timezone,
+        )
         self.supervisor = Supervisor(
             store=self.store,
-            shelf=self.shelf,
             leases=self.leases,
             world=self.world,
             rehearsal=self.rehearsal,
             clock=self.clock,
-            driver=driver_name(),
+            driver=self.driver,
         )
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         self._stack.callback(self.store.close)
+        self._stack.push_async_callback(self.leases.close)
         for connector in self.connectors.values():
             await connector.open()
             self._stack.push_async_callback(connector.close)
@@ -92,6 +110,26 @@ class Application:
         trace: TracebackType | None,
     ) -> None:
         await self._stack.aclose()
+
+    def _ownership(self) -> Ownership:
+        """Return what says who drives a run: file locks, or leases in a shared database."""
+        backend = self.store.backend
+        if not isinstance(backend, PostgresBackend):
+            return self.locks
+        return PostgresLeases(
+            backend,
+            self.locks,
+            ttl=self.settings.server.lease,
+            holder=f"{self.driver}#{secrets.token_hex(6)}",
+            site=running_site(self.settings.data_dir),
+        )
+
+    async def is_attended(self, run: str) -> bool:
+        """Tell whether somebody drives *run*, or would take it up within a moment."""
+        if self.locks.holds(ENGINE) or await self.leases.is_held(run):
+            return True
+        shared = self.leases is not self.locks
+        return shared and any(node.alive for node in await self.nodes.all())
 
     def world(self, plan: Plan) -> World:
         """Return the world for a run of *plan*; its estates are watched from now on."""

@@ -26,10 +26,12 @@ import uvicorn
 from typing_extensions import override
 
 from api.app import create_app
-from api.bootstrap import Application
-from api.routes.desk import ENGINE, Desk
+from api.bootstrap import ENGINE, Application
+from api.presence import be_present
+from api.routes.desk import Desk
 from api.settings import Settings
 from drorch.errors import ConfigurationError
+from drorch.failpoints import arm_from_environment
 
 log = structlog.get_logger()
 
@@ -227,10 +229,12 @@ async def _answers(host: str, port: int) -> bool:
 
 async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
     """Drive every run that nobody drives until *ending* is set."""
+    arm_from_environment()
     async with Application(settings) as app:
         tasks = [
             asyncio.create_task(app.supervisor.adopt_for_ever()),
             asyncio.create_task(_show_alive(app)),
+            asyncio.create_task(be_present(app, _address(settings))),
             asyncio.create_task(ending.wait()),
         ]
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -241,17 +245,22 @@ async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
             task.result()
 
 
+def _address(settings: Settings) -> str:
+    """Return where this orchestrator's pages are, as its own machine calls itself."""
+    return f"{socket.gethostname()}:{settings.server.port}"
+
+
 async def _show_alive(app: Application) -> None:
     """Hold the engine's lease for as long as this process lives: readers see that one drives.
 
     Another engine over the same store may hold it; then this one waits, and drives all the same.
     """
-    while (alive := app.leases.acquire(ENGINE)) is None:  # noqa: ASYNC110 (a file lock tells nobody)
+    while (alive := app.locks.take(ENGINE)) is None:  # noqa: ASYNC110 (a file lock tells nobody)
         await asyncio.sleep(_READY_EVERY)
     try:
         await asyncio.Event().wait()
     finally:
-        alive.release()
+        alive.let_go()
 
 
 class _Server(uvicorn.Server):

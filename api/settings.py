@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from connectors.network import DEFAULT_ALLOW
 from connectors.secrets import SecretRef
 from drorch.errors import ConfigurationError
+from drorch.journal.url import Place, place_of
+from drorch.model.hours import zone_named
 from plans.units import parse_duration
 
 PREFIX = "DRORCH_"
@@ -32,6 +36,15 @@ def _duration(value: object) -> object:
 Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
 
 
+def _zone(name: str) -> str:
+    """Refuse a time zone that does not exist; opening hours would silently have no meaning."""
+    if zone_named(name) is None and (known := available_timezones()):
+        near = get_close_matches(name, known, 1)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"there is no time zone {name!r}, write one such as Europe/Rome{guess}")
+    return name
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,13 +55,15 @@ class ServerSettings(_Table):
     host: str = "127.0.0.1"
     port: int = Field(default=8140, ge=0, le=65535)
     lease: Seconds = 15.0
-    timezone: str = "Europe/Rome"
+    timezone: Annotated[str, AfterValidator(_zone)] = "Europe/Rome"
 
 
 class DatabaseSettings(_Table):
-    """``[database]``."""
+    """``[database]``: SQLite in ``data_dir``, or a PostgreSQL that several orchestrators share."""
 
-    url: str = Field(default="sqlite", pattern="^sqlite$")
+    url: str = "sqlite"
+    password: SecretRef | None = None
+    """Beside the URL, so that no file that people show around holds it."""
 
 
 class NetworkSettings(_Table):
@@ -80,8 +95,11 @@ class Settings(_Table):
     source: Path | None = Field(default=None, exclude=True)
 
     @property
-    def database_file(self) -> Path:
-        return self.data_dir / "drorch.db"
+    def place(self) -> Place:
+        """Where the journal is. Raises `ConfigurationError`."""
+        password = self.database.password
+        secret = password.read() if password is not None else None
+        return place_of(self.database.url, self.data_dir, secret)
 
     def secret(self, name: str) -> str:
         """Return the secret that plans call *name*. Raises `ConfigurationError`."""

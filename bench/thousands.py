@@ -30,7 +30,7 @@ from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HoldGuard, World
 from drorch.journal.store import Store
 from drorch.model.plan import Dependency, Limits, MachineRef, Plan, PowerOn, Step
-from drorch.ports.connector import Order
+from drorch.ports.connector import Order, Permit
 from drorch.run import events as ev
 from drorch.run.state import RunState
 from drorch.run.status import Mode
@@ -142,9 +142,9 @@ class _Counting(InProcessConnector):
         self._ordered = ordered
 
     @override
-    async def start(self, machine: str) -> Order:
+    async def start(self, machine: str, *, permit: Permit) -> Order:
         self._ordered()
-        return await super().start(machine)
+        return await super().start(machine, permit=permit)
 
 
 async def _drive(

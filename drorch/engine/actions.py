@@ -12,6 +12,7 @@ from drorch.engine import orders
 from drorch.engine.orders import Errand
 from drorch.engine.verification import BrokenCheckError, Verification
 from drorch.engine.world import World
+from drorch.failpoints import reach
 from drorch.model.plan import Callout, CheckSpec, Step
 from drorch.ports.check import CheckResult
 from drorch.run import commands as cmd
@@ -24,6 +25,8 @@ log = structlog.get_logger()
 
 _DOUBTS = frozenset({EffectKind.RECONCILE, EffectKind.RECONCILE_STOP})
 _DOUBT_AGAIN = 5.0
+_DEPOSED = 1.0
+"""Seconds between two looks whether this process may act again."""
 
 Post = Callable[[cmd.Command], None]
 
@@ -114,7 +117,12 @@ async def _verify(effect: Effect, state: RunState, world: World, post: Post) -> 
 
 async def _call_out(effect: Effect, step: Step, world: World) -> cmd.Report:
     assert isinstance(step.action, Callout)  # noqa: S101 (only callouts have this effect)
+    while world.may_act():
+        # Who has lost the run carries out nothing more; its new owner resolves the doubt.
+        await world.clock.sleep(_DEPOSED)
+    reach("callout.before")
     result = await world.callouts.call(step.action.name, step.action.arguments)
+    reach("callout.after")
     if result.ok:
         return cmd.ReportActionDone(step=step.id, attempt=effect.attempt, evidence=result.evidence)
     return cmd.ReportFailure(

@@ -11,9 +11,16 @@ from typing import TypeAlias
 import structlog
 
 from drorch.engine.actions import perform
+from drorch.engine.externals import watch_externals
 from drorch.engine.sentry import Sentry
 from drorch.engine.world import World
-from drorch.errors import CommandRejectedError, JournalError, JournalUnavailableError
+from drorch.errors import (
+    CommandRejectedError,
+    JournalConflictError,
+    JournalError,
+    JournalUnavailableError,
+)
+from drorch.failpoints import reach
 from drorch.model.collector import collector_paused
 from drorch.ports.journal import Answer, Asked, Journal, Recorded
 from drorch.run import commands as cmd
@@ -45,10 +52,12 @@ class Executor:
         journal: Journal,
         world: World,
         driver: str,
+        epoch: int | None = None,
         observer: Observer | None = None,
         polls_inbox: bool = True,
     ) -> None:
         self._run = run
+        self._epoch = epoch
         self._journal = journal
         self._world = world
         self._driver = driver
@@ -83,6 +92,7 @@ class Executor:
         with collector_paused():
             if recorded is None:
                 recorded = await self._journal.read(self._run)
+            reach("resume.read.after")
             state = fold(record.event for record in recorded)
             if len(recorded) > _LONG:
                 gc.freeze()
@@ -91,7 +101,8 @@ class Executor:
     async def _drive(self, state: RunState) -> None:
         sentry = Sentry(state, self._world, self.post)
         async with asyncio.TaskGroup() as tasks:
-            helpers = [tasks.create_task(sentry.stand())]
+            externals = watch_externals(state, self._world, self.post)
+            helpers = [tasks.create_task(sentry.stand()), tasks.create_task(externals)]
             if self._polls_inbox:
                 helpers.append(tasks.create_task(self._poll_inbox()))
             await self._loop(state, tasks, sentry)
@@ -127,6 +138,7 @@ class Executor:
         await self._record(events, after, answers)
         if self._observer is not None:
             self._observer(state, events)
+            reach("observer.after")
 
     def _decide(self, state: RunState) -> tuple[list[Event], list[Answer]]:
         events: list[Event] = []
@@ -158,14 +170,35 @@ class Executor:
 
     async def _record(self, events: Sequence[Event], after: int, answers: Sequence[Answer]) -> None:
         """Append until it is durable. Meanwhile nothing new starts: effects come after."""
+        unknown = False
         while True:
             try:
-                await self._journal.append(self._run, events, after=after, answers=answers)
+                reach("append.before")
+                await self._journal.append(
+                    self._run, events, after=after, answers=answers, epoch=self._epoch
+                )
+                reach("append.after")
+            except JournalUnavailableError as error:
+                unknown = True  # it may have been stored, and only the answer was lost
+                log.warning("journal.unavailable", run=self._run, reason=error.message)
+                await asyncio.sleep(_JOURNAL_AGAIN)
+            except JournalConflictError:
+                if unknown and await self._is_ours(events, after):
+                    return
+                raise
+            else:
+                return
+
+    async def _is_ours(self, events: Sequence[Event], after: int) -> bool:
+        """Tell whether what stands behind *after* is what an append of ours left there."""
+        while True:
+            try:
+                found = await self._journal.read(self._run, after)
             except JournalUnavailableError as error:
                 log.warning("journal.unavailable", run=self._run, reason=error.message)
                 await asyncio.sleep(_JOURNAL_AGAIN)
             else:
-                return
+                return bool(found) and [record.event for record in found] == list(events)
 
     def _reconcile(self, state: RunState, tasks: asyncio.TaskGroup) -> None:
         """Make the running tasks of changed steps equal to what is wanted for them."""
@@ -185,8 +218,7 @@ class Executor:
     async def _wait(self, state: RunState) -> None:
         """Sleep until something is reported or time makes something due."""
         if self._inbox:
-            await asyncio.sleep(0)
-            return
+            return  # no pause: what is decided next yields while it is made durable
         loop = asyncio.get_running_loop()
         due = next_due(state)
         timer = None
@@ -206,7 +238,7 @@ class Executor:
                 asked = ()
             for entry in asked:
                 self._take(entry)
-            await asyncio.sleep(INBOX_EVERY)
+            await self._journal.hint(self._run, INBOX_EVERY)
 
     def _take(self, entry: Asked) -> None:
         if entry.id not in self._asked:

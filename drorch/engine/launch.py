@@ -7,16 +7,25 @@ from dataclasses import dataclass
 
 from drorch.engine.preflight import Look
 from drorch.errors import ConfigurationError
+from drorch.journal.ownership import Ownership
 from drorch.journal.shelf import Shelf
 from drorch.journal.store import Store
 from drorch.model.plan import Plan
 from drorch.ports.clock import Clock
 from drorch.ports.connector import Finding
-from drorch.ports.lease import Lease, Leases
+from drorch.ports.lease import Lease
 from drorch.run import events as ev
 from drorch.run.status import Mode
 
-REFUSING = frozenset({"callout-unknown", "agent-unsupported", "machine-ambiguous", "machine-twice"})
+REFUSING = frozenset(
+    {
+        "callout-unknown",
+        "agent-unsupported",
+        "restart-unsupported",
+        "machine-ambiguous",
+        "machine-twice",
+    }
+)
 """Findings that a live run cannot go around: the plan asks for what cannot be done at all."""
 
 
@@ -33,13 +42,16 @@ class RunOrder:
 
 
 class Launcher:
-    """Creates runs in the store."""
+    """Creates runs in the store. *timezone* is where opening hours are meant."""
 
-    def __init__(self, store: Store, shelf: Shelf, leases: Leases, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, shelf: Shelf, leases: Ownership, clock: Clock, *, timezone: str = "UTC"
+    ) -> None:
         self._store = store
         self._shelf = shelf
         self._leases = leases
         self._clock = clock
+        self._timezone = timezone
 
     async def create(
         self, order: RunOrder, look: Look | None = None, *, keep_lease: bool
@@ -57,21 +69,13 @@ class Launcher:
             _refuse(look)
             claims = await self._claims(order.plan, look)
             findings = tuple(look.findings)
-        taken: dict[str, Lease | None] = {}
-
-        def build(run: str) -> Sequence[ev.Event]:
-            if keep_lease and run not in taken:
-                taken[run] = self._leases.acquire(run)
-            return self._first_events(run, order, findings)
-
-        run = ""
-        try:
-            run = await self._store.create_run(order.plan.id, order.mode, build, claims)
-        finally:
-            for other, lease in taken.items():
-                if other != run and lease is not None:
-                    lease.release()
-        return run, taken.get(run)
+        return await self._store.create_owned_run(
+            order.plan.id,
+            order.mode,
+            lambda run: self._first_events(run, order, findings),
+            claims,
+            self._leases if keep_lease else None,
+        )
 
     def _first_events(
         self, run: str, order: RunOrder, findings: tuple[Finding, ...]
@@ -86,6 +90,7 @@ class Launcher:
             reason=order.reason,
             revision=order.revision,
             only=order.only,
+            timezone=self._timezone,
         )
         if not findings:
             return (requested,)

@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
 
 import structlog
 
 from drorch.engine.executor import Executor, Observer
 from drorch.engine.rehearsal import Rehearsal
-from drorch.engine.simulation import simulate
+from drorch.engine.rehearsing import Rehearser
 from drorch.engine.world import World
-from drorch.errors import ConnectorError, DrorchError, JournalConflictError
-from drorch.journal.shelf import Shelf
+from drorch.errors import DrorchError, JournalConflictError
+from drorch.journal.listening import ANY
+from drorch.journal.ownership import Ownership
+from drorch.journal.pages import open_runs
 from drorch.journal.store import Store
 from drorch.model.plan import Plan
 from drorch.ports.clock import Clock
-from drorch.ports.connector import Finding, Severity
-from drorch.ports.journal import Recorded
-from drorch.ports.lease import Lease, Leases
+from drorch.ports.lease import Lease
 from drorch.run import events as ev
-from drorch.run.evolve import fold
 from drorch.run.state import RunState
-from drorch.run.status import Mode, RunStatus
+from drorch.run.status import Mode
 
 log = structlog.get_logger()
 
-LOOK_EVERY = 0.5
+LOOK_EVERY = 0.25
 """Seconds between looks for runs that nobody drives."""
+
+
+_OWNED_EVERY = 0.2
+"""Seconds between looks whether the lease is still ours, while nothing is appended."""
 
 
 class RunIsDrivenError(DrorchError):
@@ -43,21 +48,20 @@ class Supervisor:
         self,
         *,
         store: Store,
-        shelf: Shelf,
-        leases: Leases,
+        leases: Ownership,
         world: Callable[[Plan], World],
         rehearsal: Rehearsal,
         clock: Clock,
         driver: str,
     ) -> None:
         self._store = store
-        self._shelf = shelf
         self._leases = leases
         self._world = world
-        self._rehearsal = rehearsal
-        self._clock = clock
+        self._rehearser = Rehearser(journal=store, rehearsal=rehearsal, clock=clock, driver=driver)
         self._driver = driver
         self._driven: set[str] = set()
+        self.lost: dict[str, str] = {}
+        """Runs that another orchestrator took over from this process, and why."""
 
     async def drive(
         self, run: str, *, lease: Lease | None = None, observer: Observer | None = None
@@ -66,58 +70,61 @@ class Supervisor:
 
         Raises `RunIsDrivenError` when another process does so, `RunNotFoundError`.
         """
-        lease = lease or self._leases.acquire(run)
+        lease = lease or await self._leases.acquire(run)
         if lease is None:
             raise RunIsDrivenError(
                 f"another process drives the run {run}",
                 hint=f"watch it with 'drorch watch {run}'; decisions reach it from here",
             )
         try:
-            recorded = await self._store.read(run)
-            first = recorded[0].event
-            assert isinstance(first, ev.RunRequested)  # noqa: S101 (a journal begins with it)
-            if first.mode is Mode.DRY_RUN:
-                return await self._rehearse(run, recorded, first, observer)
-            if first.mode is Mode.SIMULATE:
-                return await self._simulate(run, recorded, first, observer)
-            executor = Executor(
-                run,
-                journal=self._store,
-                world=self._world(first.plan),
-                driver=self._driver,
-                observer=observer,
-            )
-            return await executor.drive(recorded)
+            return await _while_owned(lease, self._drive(run, lease, observer))
         finally:
-            lease.release()
+            await lease.release()
+
+    async def _drive(self, run: str, lease: Lease, observer: Observer | None) -> RunState:
+        recorded = await self._store.read(run)
+        first = recorded[0].event
+        assert isinstance(first, ev.RunRequested)  # noqa: S101 (a journal begins with it)
+        if first.mode in (Mode.DRY_RUN, Mode.SIMULATE):
+            return await self._rehearser.drive(run, recorded, observer)
+        executor = Executor(
+            run,
+            journal=self._store,
+            world=replace(self._world(first.plan), may_act=lease.lost),
+            driver=self._driver,
+            epoch=lease.epoch,
+            observer=observer,
+        )
+        return await executor.drive(recorded)
 
     async def adopt_for_ever(self) -> None:
         """Drive every open run that nobody drives, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
-                    for line in await self._shelf.runs(only_open=True):
-                        self._adopt(group, line.id)
+                    await self._adopt_free(group)
                 except (DrorchError, OSError) as error:
                     # The runs that are driven wait for the disk themselves: leave them be.
                     log.warning("adopter.waits", reason=str(error))
-                await asyncio.sleep(LOOK_EVERY)
+                await self._store.hint(ANY, LOOK_EVERY)
 
-    def _adopt(self, group: asyncio.TaskGroup, run: str) -> None:
-        if run in self._driven:
-            return
-        lease = self._leases.acquire(run)
-        if lease is not None:
-            self._driven.add(run)
-            group.create_task(self._drive_adopted(run, lease))
+    async def _adopt_free(self, group: asyncio.TaskGroup) -> None:
+        candidates = [line.id for line in await open_runs(self._store)]
+        for run in await self._leases.free([r for r in candidates if r not in self._driven]):
+            lease = await self._leases.acquire(run)
+            if lease is not None:
+                self._driven.add(run)
+                group.create_task(self._drive_adopted(run, lease))
 
     async def _drive_adopted(self, run: str, lease: Lease) -> None:
+        self.lost.pop(run, None)
         log.info("run.driving", run=run, driver=self._driver)
         try:
             state = await self.drive(run, lease=lease)
             log.info("run.ended", run=run, status=state.ended)
-        except JournalConflictError:
-            log.warning("run.lost", run=run, reason="another owner has appended")
+        except JournalConflictError as error:
+            self.lost[run] = error.message
+            log.warning("run.lost", run=run, reason=error.message)
         except Exception:
             # One run that breaks must not stop the others; it stays open and is tried again.
             log.exception("run.broke", run=run)
@@ -125,66 +132,19 @@ class Supervisor:
         finally:
             self._driven.discard(run)
 
-    async def _rehearse(
-        self,
-        run: str,
-        recorded: Sequence[Recorded],
-        request: ev.RunRequested,
-        observer: Observer | None,
-    ) -> RunState:
-        began = self._clock.now()
-        findings = await self._examine(request.plan)
-        errors = {f.step: f.message for f in reversed(findings) if f.step and _is_error(f)}
-        failed = any(_is_error(f) for f in findings)
-        ended = self._clock.now()
-        events: tuple[ev.Event, ...] = (
-            ev.RunStarted(at=began, driver=self._driver),
-            ev.FindingsReported(at=ended, findings=tuple(findings)),
-            ev.StepsExamined(at=ended, errors=errors),
-            ev.RunEnded(at=ended, status=RunStatus.FAILED if failed else RunStatus.SUCCEEDED),
-        )
-        return await self._finish(run, recorded, events, observer)
 
-    async def _examine(self, plan: Plan) -> list[Finding]:
-        try:
-            return (await self._rehearsal.examine(plan)).findings
-        except DrorchError as error:
-            return [_refusal(error)]
-        except Exception as error:
-            log.exception("rehearsal.broke")
-            return [_refusal(DrorchError(f"unexpected {type(error).__name__}: {error}"))]
+async def _while_owned(lease: Lease, driving: Coroutine[Any, Any, RunState]) -> RunState:
+    """Return what *driving* returns; stop it when the lease is lost.
 
-    async def _simulate(
-        self,
-        run: str,
-        recorded: Sequence[Recorded],
-        request: ev.RunRequested,
-        observer: Observer | None,
-    ) -> RunState:
-        events = await asyncio.to_thread(simulate, request)
-        return await self._finish(run, recorded, events[1:], observer)
-
-    async def _finish(
-        self,
-        run: str,
-        recorded: Sequence[Recorded],
-        events: Sequence[ev.Event],
-        observer: Observer | None,
-    ) -> RunState:
-        state = fold(record.event for record in recorded)
-        if state.is_over:
-            return state
-        await self._store.append(run, events, after=state.seq)
-        state = fold((*(record.event for record in recorded), *events))
-        if observer is not None:
-            observer(state, events)
-        return state
-
-
-def _is_error(finding: Finding) -> bool:
-    return finding.severity is Severity.ERROR
-
-
-def _refusal(error: DrorchError) -> Finding:
-    code = "connector-refused" if isinstance(error, ConnectorError) else "configuration"
-    return Finding(severity=Severity.ERROR, code=code, message=error.message, hint=error.hint)
+    Raises `JournalConflictError` then: whoever took the run over must not be disturbed.
+    """
+    task = asyncio.create_task(driving)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=_OWNED_EVERY)
+            if not task.done() and (why := lease.lost()):
+                raise JournalConflictError(why)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

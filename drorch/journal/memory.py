@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from drorch.errors import JournalConflictError, RunNotFoundError
+from drorch.journal.holds import forbidden
 from drorch.ports.journal import Answer, Asked, Recorded
 from drorch.run.commands import Decision
 from drorch.run.events import Event
@@ -17,6 +19,7 @@ class MemoryJournal:
         self.events: dict[str, list[Event]] = {}
         self.answers: dict[int, Answer] = {}
         self.holds: dict[tuple[str, str], str] = {}
+        self.estates: dict[str, str] = {}
         self._asked: list[tuple[str, Asked]] = []
 
     def create(self, run: str, events: Sequence[Event]) -> None:
@@ -28,8 +31,15 @@ class MemoryJournal:
         return entry
 
     async def append(
-        self, run: str, events: Sequence[Event], *, after: int, answers: Sequence[Answer] = ()
+        self,
+        run: str,
+        events: Sequence[Event],
+        *,
+        after: int,
+        answers: Sequence[Answer] = (),
+        epoch: int | None = None,
     ) -> None:
+        del epoch  # one process, one owner
         recorded = self.events.setdefault(run, [])
         if len(recorded) != after and events:
             raise JournalConflictError(f"run {run} has {len(recorded)} events, not {after}")
@@ -46,4 +56,8 @@ class MemoryJournal:
         return [a for r, a in self._asked if r == run and a.id not in self.answers]
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        return {key: self.holds[key] for key in machines if key in self.holds}
+        return forbidden(machines, self.holds, self.estates)
+
+    async def hint(self, run: str, within: float) -> None:
+        del run  # whoever asks in this process is in no hurry
+        await asyncio.sleep(within)

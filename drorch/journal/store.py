@@ -1,4 +1,4 @@
-"""The store of one installation: journals of runs, plans, the inbox, holds. On SQLite."""
+"""The store of one installation: journals of runs and the inbox, on SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from drorch.errors import MachineClaimedError, RunNotFoundError
+from drorch.errors import (
+    JournalConflictError,
+    JournalDamagedError,
+    MachineClaimedError,
+    RunNotFoundError,
+)
+from drorch.failpoints import reach
 from drorch.journal import codec
-from drorch.journal.database import open_database
-from drorch.journal.tables import ClaimRow, EventRow, HoldRow, InboxRow, RunRow
-from drorch.journal.writer import Writer, translate
+from drorch.journal.backend import Backend, store_append
+from drorch.journal.holds import forbidden
+from drorch.journal.listening import Listener
+from drorch.journal.ownership import Ownership
+from drorch.journal.postgres import PostgresBackend
+from drorch.journal.sqlite import SqliteBackend
+from drorch.journal.tables import ClaimRow, EstateRow, EventRow, HoldRow, InboxRow, RunRow
+from drorch.journal.tickets import Append, Ending, EventLine
+from drorch.journal.url import Place
+from drorch.journal.writer import Writer
 from drorch.model.collector import collector_paused
 from drorch.model.moment import stamp
 from drorch.ports.journal import Answer, Asked, Recorded
+from drorch.ports.lease import Lease
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 
 T = TypeVar("T")
+_AGAIN = 5
 Build = Callable[[str], Sequence[ev.Event]]
 
 events_ = EventRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it at run time
@@ -30,23 +45,47 @@ runs_ = RunRow.__table__  # type: ignore[attr-defined]
 claims_ = ClaimRow.__table__  # type: ignore[attr-defined]
 inbox_ = InboxRow.__table__  # type: ignore[attr-defined]
 holds_ = HoldRow.__table__  # type: ignore[attr-defined]
+estates_ = EstateRow.__table__  # type: ignore[attr-defined]
+
+
+class FeedLine(NamedTuple):
+    """An event of any run, and its place in the order of everything."""
+
+    txn: int
+    run: str
+    seq: int
+    event: ev.Event
+
+
+def open_backend(place: Place) -> Backend:
+    """Open the database at *place*. Raises `JournalError`, `ConfigurationError`."""
+    return SqliteBackend(place) if place.url is None else PostgresBackend(place)
 
 
 class Store:
     """Implements `drorch.ports.journal.Journal` and what the faces need beside it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.engine = open_database(path)
-        self._reader = self.engine.execution_options(reads=True)
-        self._writer = Writer(self.engine)
+    def __init__(self, place: Place | Path) -> None:
+        if isinstance(place, Path):
+            place = Place(shown=str(place), file=place)
+        self.backend = open_backend(place)
+        self._writer = Writer(self.backend.commit)
         self._writer.start()
+        self._listener: Listener | None = None
+        if isinstance(self.backend, PostgresBackend):
+            self._listener = Listener(self.backend)
+
+    @property
+    def place(self) -> Place:
+        return self.backend.place
 
     def close(self) -> None:
-        """Finish what is queued and let go of the file. Safe to repeat."""
+        """Finish what is queued and let go of the database. Safe to repeat."""
         if self._writer.is_alive():
             self._writer.stop()
-        self.engine.dispose()
+        if self._listener is not None:
+            self._listener.close()
+        self.backend.close()
 
     async def reading(self, work: Callable[[Connection], T]) -> T:
         """Return what *work* reads, in one consistent view and outside the event loop.
@@ -56,10 +95,10 @@ class Store:
 
         def read() -> T:
             try:
-                with self._reader.connect() as connection:
+                with self.backend.reader.connect() as connection:
                     return work(connection)
             except (SQLAlchemyError, OSError) as error:
-                raise translate(error, doing="read") from error
+                raise self.backend.translate(error, doing="read") from error
 
         return await asyncio.to_thread(read)
 
@@ -69,44 +108,77 @@ class Store:
         return result
 
     async def create_run(
-        self, plan: str, mode: str, build: Build, claims: Sequence[tuple[str, str]] = ()
+        self,
+        plan: str,
+        mode: str,
+        build: Build,
+        claims: Sequence[tuple[str, str]] = (),
     ) -> str:
         """Record a new run with its first events and claims, all or none; return its id.
 
         *build* gets the id. Raises `MachineClaimedError` if an open live run holds a machine.
         """
+        run, _ = await self.create_owned_run(plan, mode, build, claims, None)
+        return run
+
+    async def create_owned_run(
+        self,
+        plan: str,
+        mode: str,
+        build: Build,
+        claims: Sequence[tuple[str, str]],
+        owner: Ownership | None,
+    ) -> tuple[str, Lease | None]:
+        """Create a run, as `create_run` does, that *owner* has before anybody else can see it."""
+        taken: list[Lease | None] = []
 
         def work(connection: Connection) -> str:
+            reach("run.create.before")
             _refuse_claimed(connection, claims)
             run = _new_run(connection, plan, mode)
+            taken.append(owner.newborn(run, connection) if owner is not None else None)
             events = build(run)
             if claims:
                 rows = [{"estate": e, "machine": m, "run": run} for e, m in claims]
                 connection.execute(insert(claims_), rows)
-            connection.execute(insert(events_), _rows(run, events, 0))
-            _settle(connection, run, events)
+            self.backend.notify(connection, f"new {run}")
+            append = _append(run, events, after=0, answers=(), epoch=None)
+            store_append(connection, append, self.backend.txn(connection))
             return run
 
+        if owner is not None:
+            owner.keep_renewing()
+        kept: Lease | None = None
+        try:
+            run = await self._first_come(work)
+            kept = taken[-1]
+        finally:
+            for lease in taken:  # of attempts where somebody else was quicker
+                if lease is not None and lease is not kept:
+                    await lease.release()
+        reach("run.create.after")
+        return run, kept
+
+    async def _first_come(self, work: Callable[[Connection], T]) -> T:
+        """Try again where somebody else was quicker: what is free is looked at anew."""
+        for _ in range(_AGAIN):
+            try:
+                return await self.writing(work)
+            except JournalConflictError:
+                continue
         return await self.writing(work)
 
     async def append(
-        self, run: str, events: Sequence[ev.Event], *, after: int, answers: Sequence[Answer] = ()
+        self,
+        run: str,
+        events: Sequence[ev.Event],
+        *,
+        after: int,
+        answers: Sequence[Answer] = (),
+        epoch: int | None = None,
     ) -> None:
-        rows = _rows(run, events, after)
-        now = stamp(datetime.now(UTC))
-
-        def work(connection: Connection) -> None:
-            if rows:
-                connection.execute(insert(events_), rows)
-            for answer in answers:
-                connection.execute(
-                    inbox_.update()
-                    .where(inbox_.c.id == answer.id)
-                    .values(answered_at=now, refused=answer.refused)
-                )
-            _settle(connection, run, events)
-
-        await self.writing(work)
+        append = _append(run, events, after=after, answers=answers, epoch=epoch)
+        await self._writer.run_work(append)
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
         query = (
@@ -120,9 +192,44 @@ class Store:
             raise RunNotFoundError(
                 f"there is no run {run!r} here", hint="'drorch runs' lists the runs of this store"
             )
+        if rows and rows[-1].seq != after + len(rows):
+            raise self._gap(run, [row.seq for row in rows], after)
         with collector_paused():
             decoded = ((seq, codec.decode(kind, data, v)) for seq, kind, v, data in rows)
             return [Recorded(seq, event.at, event) for seq, event in decoded]
+
+    def _gap(self, run: str, found: Sequence[int], after: int) -> JournalDamagedError:
+        expected = range(after + 1, after + len(found) + 1)
+        first = next(want for want, seq in zip(expected, found, strict=True) if want != seq)
+        return JournalDamagedError(
+            f"the journal of {run} is not whole: event {first} is missing, {found[-1]} is there",
+            hint=f"drorch will not guess what happened. Put a backup of {self.place.shown} back, "
+            "or look at every machine of the plan by hand and start a new run",
+        )
+
+    async def feed(self, after: tuple[int, str, int], limit: int) -> Sequence[FeedLine]:
+        """Return events of all runs behind the place *after* (txn, run, seq), oldest first.
+
+        Never those that a transaction which is still open might yet precede: a reader that goes
+        on from the last line misses nothing.
+        """
+        txn, run, seq = after
+        place = (
+            (events_.c.txn > txn)
+            | ((events_.c.txn == txn) & (events_.c.run > run))
+            | ((events_.c.txn == txn) & (events_.c.run == run) & (events_.c.seq > seq))
+        )
+
+        def work(connection: Connection) -> list[Any]:
+            ready = events_.c.txn < self.backend.settled(connection)
+            query = select(events_).where(place, ready, events_.c.txn >= txn)
+            query = query.order_by(events_.c.txn, events_.c.run, events_.c.seq).limit(limit)
+            return list(connection.execute(query).all())
+
+        rows = await self.reading(work)
+        return [
+            FeedLine(r.txn, r.run, r.seq, codec.decode(r.type, r.data, r.version)) for r in rows
+        ]
 
     async def inbox(self, run: str) -> Sequence[Asked]:
         query = (
@@ -148,6 +255,7 @@ class Store:
             }
             key = connection.execute(insert(inbox_), row).inserted_primary_key
             assert key is not None  # noqa: S101 (a single row was inserted)
+            self.backend.notify(connection, f"inbox {run}")
             return int(key[0])
 
         return await self.writing(work)
@@ -159,13 +267,42 @@ class Store:
         return Answer(id=entry, refused=row.refused) if row.answered_at else None
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        rows = await self.reading(lambda c: c.execute(select(holds_)).all())
-        wanted = set(machines)
-        return {
-            (row.connector, row.machine): f"held by {row.by}: {row.reason}"
-            for row in rows
-            if (row.connector, row.machine) in wanted
-        }
+        def work(connection: Connection) -> dict[tuple[str, str], str]:
+            rows = connection.execute(select(holds_)).all()
+            placed = {(r.connector, r.machine): f"held by {r.by}: {r.reason}" for r in rows}
+            estates = connection.execute(select(estates_)).all() if placed else ()
+            return forbidden(machines, placed, {r.connector: r.identity for r in estates})
+
+        return await self.reading(work)
+
+    async def hint(self, run: str, within: float) -> None:
+        if self._listener is None:
+            await asyncio.sleep(within)
+        else:
+            await self._listener.hint(run, within)
+
+
+def _append(
+    run: str,
+    events: Sequence[ev.Event],
+    *,
+    after: int,
+    answers: Sequence[Answer],
+    epoch: int | None,
+) -> Append:
+    lines = [
+        EventLine(run, seq, event.type, codec.version(event), codec.encode(event))
+        for seq, event in enumerate(events, start=after + 1)
+    ]
+    ended = next((event for event in events if isinstance(event, ev.RunEnded)), None)
+    return Append(
+        run=run,
+        epoch=epoch,
+        lines=lines,
+        answers=[(answer.id, answer.refused) for answer in answers],
+        now=stamp(datetime.now(UTC)) if answers else "",
+        ending=Ending(str(ended.status), stamp(ended.at)) if ended else None,
+    )
 
 
 def _new_run(connection: Connection, plan: str, mode: str) -> str:
@@ -200,28 +337,3 @@ def _refuse_claimed(connection: Connection, claims: Sequence[tuple[str, str]]) -
             hint=f"carry it on with 'drorch run --continue {run}', watch it with "
             f"'drorch watch {run}', or end it with 'drorch abort {run}'",
         )
-
-
-def _rows(run: str, events: Sequence[ev.Event], after: int) -> list[dict[str, Any]]:
-    return [
-        {
-            "run": run,
-            "seq": after + place,
-            "type": event.type,
-            "version": codec.version(event),
-            "data": codec.encode(event),
-        }
-        for place, event in enumerate(events, start=1)
-    ]
-
-
-def _settle(connection: Connection, run: str, events: Sequence[ev.Event]) -> None:
-    """With the event that ends a run goes its line in the list, and its claims."""
-    for event in events:
-        if isinstance(event, ev.RunEnded):
-            connection.execute(
-                runs_.update()
-                .where(runs_.c.id == run)
-                .values(status=event.status, ended_at=stamp(event.at))
-            )
-            connection.execute(claims_.delete().where(claims_.c.run == run))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
-SCHEMA_VERSION = 1
-"""Written to SQLite's ``user_version``; a newer one is refused."""
+REVISION = "0002"
+"""The newest schema, as the migrations number it; a newer one is refused."""
 
 
 class PlanRow(SQLModel, table=True):
@@ -47,6 +48,38 @@ class EventRow(SQLModel, table=True):
     type: str
     version: int = 1
     data: str
+    txn: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, index=True))
+    """Which transaction stored it, in the order in which transactions may be read."""
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who drives a run, and since how many owners. On PostgreSQL; SQLite has file locks.
+
+    ``expires`` is in seconds by the database's clock; ``site`` names a data folder.
+    """
+
+    __tablename__ = "leases"
+
+    run: str = Field(primary_key=True)
+    epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
+    holder: str
+    site: str
+    expires: float
+
+
+class NodeRow(SQLModel, table=True):
+    """One orchestrator. ``seen`` is in seconds by the database's clock, ``note`` for people."""
+
+    __tablename__ = "nodes"
+
+    site: str = Field(primary_key=True)
+    name: str
+    version: str
+    address: str = ""
+    started_at: str
+    seen: float
+    patience: float = 15.0
+    note: str = ""
 
 
 class ClaimRow(SQLModel, table=True):

@@ -45,12 +45,14 @@ class Journal(Protocol):
         *,
         after: int,
         answers: Sequence[Answer] = (),
+        epoch: int | None = None,
     ) -> None:
         """Store *events* behind number *after*, and *answers*, all or none.
 
-        On return they are durable: a power cut does not take them back. Raises
-        `JournalConflictError` when somebody else has appended, `JournalUnavailableError` when
-        nothing can be written now.
+        On return they are durable: a power cut does not take them back. *epoch* is that of the
+        writer's lease. Raises `JournalConflictError` when somebody else has appended or has the
+        newer lease. `JournalUnavailableError` means that nothing can be written now, or that it is
+        not known whether it was: ask again, and compare what is stored if that conflicts.
         """
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
@@ -60,4 +62,10 @@ class Journal(Protocol):
         """Return the decisions for *run* that have no answer yet, oldest first."""
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        """Return which of these (connector, machine id) must not be started, and why."""
+        """Return which of these (connector, machine id) must not be started, and why.
+
+        A hold counts for every connector that leads to the same estate.
+        """
+
+    async def hint(self, run: str, within: float) -> None:
+        """Return once something may have come into the inbox of *run*, or *within* seconds."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from api.app import create_app
 from api.bootstrap import Application
 from connectors.simulated import fleet as fleets
 from connectors.simulated.server import Simulator, simulating
-from tests.api.desk import BASE, FLEET, Caller, settings
+from tests.api.desk import FLEET, Caller, calling, driven, settings
 
 
 @pytest.fixture
@@ -30,8 +28,7 @@ async def application(tmp_path: Path, simulator: Simulator) -> AsyncIterator[App
 
 @pytest.fixture
 async def http(application: Application) -> AsyncIterator[httpx2.AsyncClient]:
-    transport = httpx2.ASGITransport(create_app(application))
-    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+    async with calling(application) as client:
         yield client
 
 
@@ -43,11 +40,5 @@ def api(http: httpx2.AsyncClient) -> Caller:
 @pytest.fixture
 async def engine(application: Application) -> AsyncIterator[Application]:
     """Another process's part, played by another application over the same store."""
-    async with Application(application.settings) as other:
-        lease = other.leases.acquire("engine")
-        driving = asyncio.create_task(other.supervisor.adopt_for_ever())
+    async with driven(application.settings) as other:
         yield other
-        driving.cancel()
-        await asyncio.gather(driving, return_exceptions=True)
-        if lease is not None:
-            lease.release()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx2
 
+from api.app import create_app
+from api.bootstrap import ENGINE, Application
 from api.settings import Settings
 
 T = TypeVar("T")
@@ -110,3 +113,31 @@ class Caller:
             return bool(found["status"] == "waiting")
 
         await until(look)
+
+
+@asynccontextmanager
+async def calling(application: Application) -> AsyncIterator[httpx2.AsyncClient]:
+    """Give a client of the HTTP side over *application*."""
+    transport = httpx2.ASGITransport(create_app(application))
+    async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving(config: Settings) -> AsyncIterator[Caller]:
+    """Give somebody who asks the HTTP side of a service with this configuration."""
+    async with Application(config) as application, calling(application) as client:
+        yield Caller(client)
+
+
+@asynccontextmanager
+async def driven(config: Settings) -> AsyncIterator[Application]:
+    """Play another process's part, the engine's, over the same store."""
+    async with Application(config) as other:
+        lease = other.locks.take(ENGINE)
+        driving = asyncio.create_task(other.supervisor.adopt_for_ever())
+        yield other
+        driving.cancel()
+        await asyncio.gather(driving, return_exceptions=True)
+        if lease is not None:
+            lease.let_go()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
 from api.bootstrap import Application
+from api.routes.decisions import PATIENCE
 from connectors.simulated.faults import MachineFault
 from connectors.simulated.server import Simulator
-from tests.api.desk import Caller
+from tests.api.desk import Caller, driven, serving, settings, until
 
 
 async def test_nobody_drives_so_it_is_recorded_and_taken_later(
@@ -25,6 +27,21 @@ async def test_nobody_drives_so_it_is_recorded_and_taken_later(
         await api.status(run, "paused")
         driving.cancel()
         await asyncio.gather(driving, return_exceptions=True)
+
+
+async def test_nobody_is_waited_for_when_nobody_is_there(
+    api: Caller, application: Application
+) -> None:
+    """Without an engine a decision is recorded at once, and stays for the one that comes."""
+    await api.store()
+    run = await api.start()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await api.post(f"/runs/{run}/pause", 202)
+    # Behind a decision that nobody has taken, only the driver can tell what is possible.
+    await api.post(f"/runs/{run}/resume", 202)
+    assert loop.time() - began < PATIENCE
+    assert len(await application.store.inbox(run)) == 2
 
 
 async def test_what_the_state_does_not_allow_is_refused_with_the_reason(
@@ -72,6 +89,36 @@ async def test_pause_resume_abort(api: Caller, engine: Application) -> None:
     ]
     told = await api.post(f"/runs/{run}/pause", 409)
     assert "ended" in told["detail"]
+
+
+async def test_a_dry_run_whose_hypervisor_never_answers_is_aborted(tmp_path: Path) -> None:
+    """The hypervisor takes the connection and is silent; the API's patience is shorter."""
+    held: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    table = {"type": "simulated", "url": f"http://127.0.0.1:{port}", "timeout": "60s"}
+    config = settings(tmp_path, "").model_copy(update={"connectors": {"sim": table}})
+    async with serving(config) as api, driven(config):
+        await api.store()
+        run = await api.start("dry-run")
+        await until(lambda: asyncio.sleep(0, bool(held)))
+        told = await api.post(f"/runs/{run}/pause", 409)
+        assert told["detail"] == "a dry run asks nobody: it can only be aborted"
+        told = await api.post(f"/runs/{run}/abort", json={"by": "anna", "comment": "no answer"})
+        assert told["taken"] is True
+        done = await api.status(run, "aborted")
+        assert done["counts"]["cancelled"] == 4
+        events = (await api.get(f"/runs/{run}/events"))["items"]
+        assert [(e["type"], e["actor"]) for e in events[1:]] == [
+            ("run.started", "drorch"),
+            ("run.abort-requested", "anna"),
+            ("steps.cancelled", "drorch"),
+            ("run.ended", "drorch"),
+        ]
+    for writer in held:
+        writer.close()
+    silent.close()
+    await silent.wait_closed()
 
 
 FAILING = """\

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from typing import Any
 
 import httpx2
 import pytest
@@ -13,7 +14,7 @@ from api.bootstrap import Application
 from api.dashboard.rendering import visible
 from connectors.simulated.faults import MachineFault
 from connectors.simulated.server import Simulator
-from tests.api.desk import PLAN, Caller
+from tests.api.desk import PLAN, Caller, until
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 VOID = {"meta", "link", "input", "br"}
@@ -211,3 +212,55 @@ async def test_a_big_run_shows_what_moves(http: httpx2.AsyncClient, api: Caller)
     page = await show(http, f"/runs/{run}")
     assert len([a for a in page.all("tr") if "data-k" in a]) == 500
     assert "200 more" in page.words
+
+
+OPENINGS = PLAN.replace(
+    "    steps: [web]\n",
+    '    steps: [web]\n    open_by: "08:15"\n'
+    "  taxes:\n"
+    "    external: true\n"
+    '    verify: [{tcp: "127.0.0.1:1", name: front}]\n',
+)
+
+
+async def test_an_opening_and_a_service_elsewhere_are_on_the_page(
+    http: httpx2.AsyncClient, api: Caller, engine: Application
+) -> None:
+    await api.store(OPENINGS)
+    run = await api.start()
+
+    async def services() -> dict[str, Any]:
+        return {s["id"]: s for s in (await api.get(f"/runs/{run}"))["services"]}
+
+    async def seen() -> bool:
+        return bool((await services())["taxes"]["state"] == "down")
+
+    await until(seen)
+    known = await services()
+    assert known["registry"]["open_by"]["met"] is None
+    assert "refused" in known["taxes"]["evidence"]
+    page = await show(http, f"/runs/{run}")
+    assert "opens " in page.words
+    assert "08:15 (in " in page.words
+    assert known["taxes"]["evidence"] in page.words
+    ahead = [cell["data-until"] for cell in page.all("td") if "data-until" in cell]
+    assert ahead == [known["registry"]["open_by"]["at"]]
+    await api.asks(run, "san")
+    await api.post(f"/runs/{run}/steps/san/approve", json={"by": "bruno"})
+    done = await api.status(run, "succeeded")
+    assert {s["id"]: s["state"] for s in done["services"]} == {"registry": "up", "taxes": "down"}
+    assert "08:15 met" in (await show(http, f"/runs/{run}")).words
+    listed = {s["id"]: s for s in (await api.get("/services"))["items"]}
+    assert listed["taxes"]["evidence"] == known["taxes"]["evidence"]
+    report = await api.get(f"/runs/{run}/report")
+    assert (report["summary"]["openings"], report["summary"]["openings_missed"]) == (1, 0)
+    told = [e["data"]["healthy"] for e in report["timeline"] if e["type"] == "service.seen"]
+    assert told == [False]
+
+
+async def test_a_service_without_a_run_shows_its_hours_only(api: Caller) -> None:
+    await api.store(OPENINGS)
+    listed = {s["id"]: s for s in (await api.get("/services"))["items"]}
+    hours: dict[str, Any] = {"time": "08:15", "days": [], "closed": [], "at": None, "met": None}
+    assert (listed["registry"]["open_by"], listed["taxes"]["open_by"]) == (hours, None)
+    assert (listed["taxes"]["state"], listed["taxes"]["evidence"]) == ("unknown", None)

@@ -24,7 +24,7 @@ from drorch.journal.memory import MemoryJournal
 from drorch.model.plan import CheckSpec, MachineRef, Plan
 from drorch.ports.callout import CalloutResult
 from drorch.ports.check import CheckResult, Verdict
-from drorch.ports.connector import HostSighting, Order, Power, Survey
+from drorch.ports.connector import HostSighting, Order, Permit, Power, Survey
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.evolve import fold
@@ -57,11 +57,11 @@ class StageConnector(InProcessConnector):
         return Survey(machines=machines, hosts=hosts)
 
     @override
-    async def start(self, machine: str) -> Order:
+    async def start(self, machine: str, *, permit: Permit) -> Order:
         host = self.world.machines[machine].host.name
         if host in self.dark:
             raise HostUnavailableError(f"node {host} does not answer", host=host)
-        return await super().start(machine)
+        return await super().start(machine, permit=permit)
 
 
 class StageProber:

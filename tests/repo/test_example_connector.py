@@ -12,6 +12,7 @@ from docs.examples.tinyvm import factory
 from drorch.errors import ConfigurationError
 from drorch.ports.connector import Connector, Power
 from tests.contract.connector_contract import ConnectorContract, Feature, Site
+from tests.fakes.permit import allowed
 from tests.repo.tiny_server import TinyServer
 
 
@@ -38,7 +39,7 @@ class TinySite(Site):
     @override
     async def running_machine(self) -> str:
         machine = await self.stopped_machine()
-        await self.connector.start(machine)
+        await self.connector.start(machine, permit=allowed)
         async with asyncio.timeout(10):
             while (await self.connector.look(machine)).power is not Power.RUNNING:
                 await asyncio.sleep(0.01)

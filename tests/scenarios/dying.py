@@ -23,12 +23,18 @@ class DyingJournal(MemoryJournal):
 
     @override
     async def append(
-        self, run: str, events: Sequence[Event], *, after: int, answers: Sequence[Answer] = ()
+        self,
+        run: str,
+        events: Sequence[Event],
+        *,
+        after: int,
+        answers: Sequence[Answer] = (),
+        epoch: int | None = None,
     ) -> None:
         self.appends += 1
         dies = self.appends in self._dies_at
         if dies and not self._stored:
             raise PowerCutError
-        await super().append(run, events, after=after, answers=answers)
+        await super().append(run, events, after=after, answers=answers, epoch=epoch)
         if dies:
             raise PowerCutError

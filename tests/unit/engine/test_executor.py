@@ -11,16 +11,19 @@ import pytest
 from typing_extensions import override
 
 from drorch.engine.virtual import run_virtually
+from drorch.engine.world import HOLDS_UNKNOWN
 from drorch.errors import JournalConflictError, JournalUnavailableError
 from drorch.journal.memory import MemoryJournal
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Verdict
-from drorch.ports.connector import Order, Survey
+from drorch.ports.connector import Order, Permit, Survey
 from drorch.ports.journal import Answer, Asked
 from drorch.run import commands as cmd
 from drorch.run import events as ev
+from drorch.run.state import Obstacle
 from drorch.run.status import RunStatus
 from tests.fakes.plans import ONCE, plan, vm
+from tests.fakes.script import T0
 from tests.fakes.stage import RUN, Stage, StageConnector
 
 FLEET: dict[str, Any] = {
@@ -40,10 +43,16 @@ class SickJournal(MemoryJournal):
 
     @override
     async def append(
-        self, run: str, events: Sequence[ev.Event], *, after: int, answers: Sequence[Answer] = ()
+        self,
+        run: str,
+        events: Sequence[ev.Event],
+        *,
+        after: int,
+        answers: Sequence[Answer] = (),
+        epoch: int | None = None,
     ) -> None:
         _fail(self.unwritable)
-        await super().append(run, events, after=after, answers=answers)
+        await super().append(run, events, after=after, answers=answers, epoch=epoch)
 
     @override
     async def inbox(self, run: str) -> Sequence[Asked]:
@@ -114,9 +123,9 @@ def test_a_cluster_without_quorum_at_the_first_look_gets_no_order() -> None:
             return replace(seen, quorate=quorate, reason="1 of 3 nodes votes")
 
         @override
-        async def start(self, machine: str) -> Order:
+        async def start(self, machine: str, *, permit: Permit) -> Order:
             assert asyncio.get_running_loop().time() > 100, "the order left all the same"
-            return await super().start(machine)
+            return await super().start(machine, permit=permit)
 
     def prepare(stage: Stage) -> None:
         stage.connector = Unquorate("pve", stage.world)
@@ -126,6 +135,55 @@ def test_a_cluster_without_quorum_at_the_first_look_gets_no_order() -> None:
     found = [event for event in stage.events if isinstance(event, ev.ObstacleFound)]
     assert [event.reason for event in found] == ["1 of 3 nodes votes"]
     assert not [event for event in stage.events if isinstance(event, ev.StepPutBack)]
+
+
+class PacedConnector(StageConnector):
+    """Keeps each order waiting for its turn, five seconds."""
+
+    @override
+    async def start(self, machine: str, *, permit: Permit) -> Order:
+        await asyncio.sleep(5)
+        return await super().start(machine, permit=permit)
+
+
+def test_a_hold_that_is_placed_while_the_order_waits_for_its_turn_stops_it() -> None:
+    seen: dict[str, object] = {}
+
+    async def hold(stage: Stage) -> None:
+        await asyncio.sleep(3)
+        stage.journal.holds["pve", "1"] = "held by rita: encrypted?"
+        await asyncio.sleep(30)
+        seen["starts"] = len(stage.starts())
+        seen["status"] = stage.state.status
+        seen["obstacle"] = stage.state.obstacle(0)
+        await asyncio.sleep(30)
+        del stage.journal.holds["pve", "1"]
+
+    def prepare(stage: Stage) -> object:
+        stage.connector = PacedConnector("pve", stage.world)
+        return hold(stage)
+
+    stage = played(prepare)
+    assert (seen["starts"], seen["status"]) == (0, RunStatus.WAITING)
+    assert isinstance(seen["obstacle"], Obstacle)
+    assert seen["obstacle"].reason == "held by rita: encrypted?"
+    assert stage.state.status is RunStatus.SUCCEEDED, "of one attempt each, none was spent on it"
+    assert [entry.at - T0.timestamp() >= 63 for entry in stage.starts()] == [True, True]
+    assert not [event for event in stage.events if isinstance(event, ev.OrderInDoubt)]
+
+
+def test_holds_that_cannot_be_read_while_the_order_waits_stop_it_for_so_long() -> None:
+    journal = SickJournal()
+    journal.unreadable = (2.0, 60.0)
+
+    def prepare(stage: Stage) -> None:
+        stage.connector = PacedConnector("pve", stage.world)
+
+    stage = played(prepare, journal)
+    assert stage.state.status is RunStatus.SUCCEEDED
+    put_back = [event.reason for event in stage.events if isinstance(event, ev.StepPutBack)]
+    assert put_back == [HOLDS_UNKNOWN]
+    assert stage.starts()[0].at - T0.timestamp() >= 60
 
 
 def test_a_check_that_cannot_be_carried_out_asks_at_once_and_says_why() -> None:
@@ -151,8 +209,8 @@ def test_a_check_that_cannot_be_carried_out_asks_at_once_and_says_why() -> None:
 def test_a_defect_of_a_connector_concerns_one_step_and_is_looked_up() -> None:
     class Defective(StageConnector):
         @override
-        async def start(self, machine: str) -> Order:
-            order = await super().start(machine)
+        async def start(self, machine: str, *, permit: Permit) -> Order:
+            order = await super().start(machine, permit=permit)
             if machine == "1":
                 raise LookupError("the answer had no 'data'")
             return order

@@ -9,7 +9,7 @@ import pytest
 from typing_extensions import override
 
 from drorch.engine.virtual import run_virtually
-from drorch.engine.world import HoldGuard
+from drorch.engine.world import HOLDS_UNKNOWN, REFRESH, STALE, HoldGuard
 from drorch.errors import JournalUnavailableError
 from drorch.journal.memory import MemoryJournal
 
@@ -102,3 +102,105 @@ def test_who_stops_waiting_disturbs_nobody() -> None:
         return await stays
 
     assert run_virtually(play()) == ""
+
+
+class QuickJournal(SlowJournal):
+    """Answers at once, unless it is to fail for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.broken: Exception | None = None
+
+    @override
+    async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        self.reads.append(len(machines))
+        if self.broken is not None:
+            raise self.broken
+        return await MemoryJournal.held(self, machines)
+
+
+def test_while_an_order_is_pending_a_new_hold_forbids_it_and_a_release_lets_it_go() -> None:
+    journal = QuickJournal()
+
+    async def play() -> list[str]:
+        guard, told = HoldGuard(journal), []
+        with guard.pending(*KEY):
+            told.append(await guard.reason(*KEY))
+            told.append(guard.forbids(*KEY))
+            journal.holds[KEY] = "encrypted?"
+            await asyncio.sleep(REFRESH * 1.1)
+            told.append(guard.forbids(*KEY))
+            del journal.holds[KEY]
+            await asyncio.sleep(REFRESH * 1.1)
+            told.append(guard.forbids(*KEY))
+        return told
+
+    assert run_virtually(play()) == ["", "", "encrypted?", ""]
+
+
+@pytest.mark.parametrize("error", [JournalUnavailableError("disk full"), KeyError("defect")])
+def test_holds_that_cannot_be_read_any_more_forbid_until_they_can(error: Exception) -> None:
+    journal = QuickJournal()
+
+    async def play() -> list[str]:
+        guard, told = HoldGuard(journal), []
+        with guard.pending(*KEY):
+            await guard.reason(*KEY)
+            journal.broken = error
+            for _ in range(2):
+                await asyncio.sleep(STALE * 0.6)
+                told.append(guard.forbids(*KEY))
+            journal.broken = None
+            await asyncio.sleep(2)
+            told.append(guard.forbids(*KEY))
+        return told
+
+    assert run_virtually(play()) == ["", HOLDS_UNKNOWN, ""]
+
+
+def test_nothing_leaves_that_was_not_asked_about() -> None:
+    async def play() -> list[str]:
+        guard = HoldGuard(QuickJournal())
+        told = [guard.forbids(*KEY)]
+        with guard.pending(*KEY):
+            await guard.reason(*KEY)
+            told += [guard.forbids("pve", "102"), guard.forbids(*KEY, "db"), guard.forbids(*KEY)]
+        return told
+
+    assert run_virtually(play()) == [HOLDS_UNKNOWN, HOLDS_UNKNOWN, HOLDS_UNKNOWN, ""]
+
+
+def test_holds_are_read_four_times_a_second_however_many_orders_wait_and_then_no_more() -> None:
+    journal = QuickJournal()
+
+    async def order(guard: HoldGuard, machine: str) -> None:
+        with guard.pending("pve", machine):
+            await guard.reason("pve", machine)
+            await asyncio.sleep(5)
+
+    async def play() -> int:
+        guard = HoldGuard(journal)
+        await asyncio.gather(*(order(guard, str(n)) for n in range(50)))
+        during = len(journal.reads)
+        await asyncio.sleep(60)
+        assert len(journal.reads) == during
+        assert len(asyncio.all_tasks()) == 1, "nobody reads any more"
+        return during
+
+    assert 18 <= run_virtually(play()) <= 22
+
+
+def test_a_machine_is_watched_until_its_last_order_has_left() -> None:
+    journal = QuickJournal()
+
+    async def play() -> str:
+        guard = HoldGuard(journal)
+        with guard.pending(*KEY):
+            await guard.reason(*KEY)
+            with guard.pending(*KEY):
+                pass
+            journal.holds[KEY] = "encrypted?"
+            await asyncio.sleep(REFRESH * 1.1)
+            return guard.forbids(*KEY)
+
+    assert run_virtually(play()) == "encrypted?"

@@ -12,7 +12,7 @@ _HOLDER = """
 import sys
 from pathlib import Path
 from drorch.journal.locks import FileLeases
-lease = FileLeases(Path(sys.argv[1])).acquire("run-1")
+lease = FileLeases(Path(sys.argv[1])).take("run-1")
 print("held" if lease else "refused", flush=True)
 sys.stdin.read()
 """
@@ -37,12 +37,12 @@ def test_one_process_holds_a_run_until_it_is_killed(tmp_path: Path) -> None:
     try:
         assert said(process) == "held"
         leases = FileLeases(tmp_path)
-        assert leases.is_held("run-1")
-        assert leases.acquire("run-1") is None
-        assert leases.acquire("run-2") is not None, "another run is another matter"
+        assert leases.holds("run-1")
+        assert leases.take("run-1") is None
+        assert leases.take("run-2") is not None, "another run is another matter"
         process.kill()
         process.wait(timeout=10)
-        lease = leases.acquire("run-1")
+        lease = leases.take("run-1")
         assert lease is not None, "free the moment its holder is dead"
         second = holder(tmp_path)
         try:
@@ -50,9 +50,9 @@ def test_one_process_holds_a_run_until_it_is_killed(tmp_path: Path) -> None:
         finally:
             second.kill()
             second.communicate()
-        lease.release()
-        lease.release()
-        assert not leases.is_held("run-1")
+        lease.let_go()
+        lease.let_go()
+        assert not leases.holds("run-1")
     finally:
         process.kill()
         process.communicate()
@@ -60,12 +60,12 @@ def test_one_process_holds_a_run_until_it_is_killed(tmp_path: Path) -> None:
 
 def test_a_child_does_not_inherit_the_lease(tmp_path: Path) -> None:
     leases = FileLeases(tmp_path)
-    lease = leases.acquire("run-1")
+    lease = leases.take("run-1")
     assert lease is not None
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        lease.release()
-        assert not leases.is_held("run-1")
+        lease.let_go()
+        assert not leases.holds("run-1")
     finally:
         child.kill()
         child.communicate()
@@ -74,7 +74,7 @@ def test_a_child_does_not_inherit_the_lease(tmp_path: Path) -> None:
 def test_the_file_names_its_holder(tmp_path: Path) -> None:
     import os
 
-    lease = FileLeases(tmp_path).acquire("run-1")
+    lease = FileLeases(tmp_path).take("run-1")
     assert lease is not None
     assert (tmp_path / "run-1.lock").read_text() == f"{os.getpid()}\n"
-    lease.release()
+    lease.let_go()

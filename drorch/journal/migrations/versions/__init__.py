@@ -1,0 +1,1 @@
+"""One module a version; nothing here changes once it was released."""

@@ -1,0 +1,39 @@
+"""The name of an installation: made once in its data folder, and of the machine as it runs now."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+_FILE = "site-id"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def site_id(folder: Path) -> str:
+    """Return the lasting name of the installation whose data is in *folder*."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / _FILE
+    while True:
+        if path.exists() and (known := path.read_text().strip()):
+            return known
+        fresh = folder / f".{_FILE}.{os.getpid()}"
+        fresh.write_text(f"{secrets.token_hex(8)}\n")
+        try:
+            os.link(fresh, path)  # the first of several processes wins
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+
+
+def running_site(folder: Path) -> str:
+    """Return a name that a copy of the folder elsewhere, or a later boot, does not share.
+
+    Only where it is equal do file locks in *folder* tell whether an earlier process is dead.
+    """
+    boot = _BOOT.read_text() if _BOOT.exists() else secrets.token_hex(8)
+    place = folder.stat()
+    told = f"{site_id(folder)} {boot} {place.st_dev} {place.st_ino}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]

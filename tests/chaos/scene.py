@@ -1,0 +1,149 @@
+"""A hypervisor, a database and the orchestrators on it, for as long as a test lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from api.bootstrap import Application
+from api.operations import Wish, choose_plan, start_run
+from api.settings import load_settings
+from connectors.simulated.fleet import Fleet
+from connectors.simulated.machine import Action, LogEntry, Result, State
+from connectors.simulated.server import Simulator, simulating
+from drorch.ports.journal import Recorded
+from drorch.run import events as ev
+from drorch.run.status import Mode
+from tests.chaos.seat import PATIENCE, Seat
+from tests.real.postgres import PostgresServer
+
+
+async def until(condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+    """Return as soon as *condition* holds."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
+        await asyncio.sleep(0.02)
+
+
+@dataclass(slots=True)
+class Scene:
+    """``office`` is a process that drives nothing: it makes runs and reads journals."""
+
+    folder: Path
+    simulator: Simulator
+    seats: Sequence[Seat]
+    office: Application
+    run: str = ""
+    log_begins: int = 0
+
+    async def begin(self, plan: dict[str, Any]) -> str:
+        """Make a live run that the next engine takes up."""
+        path = self.folder / "plan.yaml"
+        path.write_text(json.dumps(plan))
+        await self._all_off()
+        chosen = await choose_plan(self.office, str(path), by="test")
+        wish = Wish(chosen=chosen, mode=Mode.LIVE, by="test")
+        self.run, _ = await start_run(self.office, wish, keep_lease=False)
+        return self.run
+
+    async def _all_off(self) -> None:
+        world = self.simulator.world
+        for machine in world.machines.values():
+            if machine.state is not State.STOPPED:
+                world.order(machine.spec.id, Action.STOP)
+        machines = world.machines.values()
+        await until(lambda: all(m.state is State.STOPPED for m in machines), "machines off")
+        self.log_begins = len(world.log)
+
+    def orders(self) -> list[LogEntry]:
+        """Return the start orders that the hypervisor received in this run."""
+        log = self.simulator.world.log[self.log_begins :]
+        return [entry for entry in log if entry.action is Action.START]
+
+    def accepted(self) -> list[LogEntry]:
+        return [entry for entry in self.orders() if entry.result is Result.ACCEPTED]
+
+    async def journal(self, after: int = 0) -> Sequence[Recorded]:
+        return await self.office.store.read(self.run, after)
+
+    async def owners(self) -> list[ev.RunStarted | ev.RunAdopted]:
+        """Return who began to drive the run, in order."""
+        events = [record.event for record in await self.journal()]
+        return [e for e in events if isinstance(e, ev.RunStarted | ev.RunAdopted)]
+
+    def seat_of(self, driver: str) -> Seat | None:
+        """Return the orchestrator that calls itself *driver*, if it is still that process."""
+        pid = int(driver.rpartition(":")[2])
+        return next((seat for seat in self.seats if seat.engine == pid), None)
+
+    async def new_owner(self, than: int, within: float = PATIENCE) -> ev.RunStarted | ev.RunAdopted:
+        """Return the first owner behind the first *than* ones, as soon as the journal has it."""
+        deadline = time.monotonic() + within
+        while len(found := await self.owners()) <= than:
+            assert time.monotonic() < deadline, f"nobody took {self.run} over in {within:g} s"
+            await asyncio.sleep(0.02)
+        return found[than]
+
+    async def is_over(self) -> bool:
+        newest = (await self.journal())[-1].event
+        return isinstance(newest, ev.RunEnded)
+
+    async def finish(self, within: float = PATIENCE) -> Sequence[Recorded]:
+        """Return the journal once the run is over."""
+        deadline = time.monotonic() + within
+        while not await self.is_over():
+            assert time.monotonic() < deadline, f"{self.run} did not end in {within:g} s"
+            await asyncio.sleep(0.1)
+        return await self.journal()
+
+    async def has_appeared(self, seat: Seat) -> None:
+        """Return once *seat* is listed among the orchestrators: it stands by, or drives."""
+        name = f":{seat.engine}"
+        deadline = time.monotonic() + PATIENCE
+        while not any(n.identity.name.endswith(name) for n in await self.office.nodes.all()):
+            assert time.monotonic() < deadline, f"{seat.folder} did not appear"
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def scene(
+    folder: Path,
+    fleet: Fleet,
+    *,
+    postgres: PostgresServer | None = None,
+    seats: int = 1,
+    lease: float = 1.0,
+    data: Path | None = None,
+) -> AsyncIterator[Scene]:
+    """Set a scene: on *postgres* (a database of its own), or on SQLite in one data folder."""
+    database = postgres.make().rpartition("/")[2] if postgres else ""
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(simulating(fleet, seed=1))
+        places: list[Seat] = []
+        for number in range(seats):
+            seat = Seat(
+                folder / f"seat{number}",
+                hypervisor=simulator.port,
+                postgres=postgres,
+                database=database,
+                lease=lease,
+                data=data,
+            )
+            stack.push_async_callback(seat.leave)
+            places.append(seat)
+        config = folder / "office.toml"
+        told = places[0].config.read_text()
+        told = told.replace(str(places[0].way.port), str(simulator.port))
+        if postgres is not None and places[0].line is not None:
+            told = told.replace(str(places[0].line.port), str(postgres.port))
+            told = told.replace(str(places[0].data), str(folder / "office"))
+        config.write_text(told)
+        office = await stack.enter_async_context(Application(load_settings(config, {})))
+        yield Scene(folder, simulator, places, office)
