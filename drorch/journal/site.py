@@ -34,6 +34,7 @@ def running_site(folder: Path) -> str:
     Only where it is equal do file locks in *folder* tell whether an earlier process is dead.
     """
     boot = _BOOT.read_text() if _BOOT.exists() else secrets.token_hex(8)
+    site = site_id(folder)  # makes the folder of a new installation
     place = folder.stat()
-    told = f"{site_id(folder)} {boot} {place.st_dev} {place.st_ino}"
+    told = f"{site} {boot} {place.st_dev} {place.st_ino}"
     return hashlib.sha256(told.encode()).hexdigest()[:16]
