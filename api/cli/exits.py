@@ -10,6 +10,7 @@ from drorch.errors import (
     ConfigurationError,
     ConnectorError,
     DrorchError,
+    JournalUnavailableError,
     MachineNotFoundError,
     PlanError,
     RunNotFoundError,
@@ -48,7 +49,7 @@ _WRONG_USE = (
     StepNotFoundError,
     WrongUseError,
 )
-_UNREACHABLE = (ConnectorError, ServiceUnreachableError)
+_UNREACHABLE = (ConnectorError, JournalUnavailableError, ServiceUnreachableError)
 
 
 def exit_of(error: DrorchError) -> Exit:
