@@ -73,16 +73,18 @@ async def _perform(
 
 
 def _errand(effect: Effect, step: Step, state: RunState, world: World) -> Errand:
-    assert step.machine is not None  # noqa: S101 (only machines have these effects)
-    since = state.steps[effect.number].attempt_at or world.clock.now()
+    machine, own = step.machine, state.steps[effect.number]
+    assert machine is not None  # noqa: S101 (only machines have these effects)
+    crashed = own.doubt is not None and own.doubt.crash
     return Errand(
         step=step.id,
         attempt=effect.attempt,
-        ref=step.machine,
-        watch=world.estates[step.machine.connector],
+        ref=machine,
+        watch=world.estates[machine.connector],
         world=world,
-        since=since,
+        since=own.attempt_at or world.clock.now(),
         handle=effect.handle,
+        doubtful_since=world.driven_since if crashed else None,
     )
 
 

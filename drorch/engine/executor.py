@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 import structlog
@@ -35,8 +36,10 @@ log = structlog.get_logger()
 INBOX_EVERY = 0.25
 """Seconds between looks into the inbox, as another process has no way to wake this one."""
 _JOURNAL_AGAIN = 1.0
+_TURNS = 3
+"""Of the event loop, from an order's answer to what a hypervisor in this process pushes then."""
 _LONG = 5000
-"""Events: what fewer of them build is not worth hiding from the garbage collector."""
+"""Events and steps: what fewer build is not worth hiding from the garbage collector."""
 
 Observer: TypeAlias = Callable[[RunState, Sequence[Event]], None]
 """Told after events are durable; must be quick."""
@@ -74,6 +77,7 @@ class Executor:
         Raises `JournalConflictError` when another owner has appended: then nothing more may be
         done here. Cancelling leaves the run open for the next owner.
         """
+        self._world = replace(self._world, driven_since=asyncio.get_running_loop().time())
         state = await self._resume(recorded)
         if state.is_over:
             return state
@@ -94,7 +98,7 @@ class Executor:
                 recorded = await self._journal.read(self._run)
             reach("resume.read.after")
             state = fold(record.event for record in recorded)
-            if len(recorded) > _LONG:
+            if len(recorded) + len(state.steps) > _LONG:
                 gc.freeze()
         return state
 
@@ -121,13 +125,18 @@ class Executor:
 
     async def _loop(self, state: RunState, tasks: asyncio.TaskGroup, sentry: Sentry) -> None:
         while True:
+            await self._gather()
             self._wake.clear()
             await self._turn(state)
             if state.is_over:
                 return
-            self._reconcile(state, tasks)
-            sentry.attend(effect for effect, _ in self._running.values())
+            self._reconcile(state, tasks, sentry)
             await self._wait(state)
+
+    async def _gather(self) -> None:
+        """Let those report whose turn it is at this very moment: they share the commit."""
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
     async def _turn(self, state: RunState) -> None:
         """Decide everything that has come in, and make it durable in one piece."""
@@ -200,7 +209,7 @@ class Executor:
             else:
                 return bool(found) and [record.event for record in found] == list(events)
 
-    def _reconcile(self, state: RunState, tasks: asyncio.TaskGroup) -> None:
+    def _reconcile(self, state: RunState, tasks: asyncio.TaskGroup, sentry: Sentry) -> None:
         """Make the running tasks of changed steps equal to what is wanted for them."""
         dirty, state.dirty = state.dirty, set()
         for number in dirty:
@@ -214,6 +223,7 @@ class Executor:
             if want is not None:
                 work = perform(want, state, self._world, self.post)
                 self._running[number] = (want, tasks.create_task(work))
+            sentry.attend(number, want)
 
     async def _wait(self, state: RunState) -> None:
         """Sleep until something is reported or time makes something due."""

@@ -47,6 +47,9 @@ class Errand:
     world: World
     since: datetime
     handle: str = ""
+    doubtful_since: float | None = None
+    """By the loop's clock: when this process took the run over from one that died, if its order
+    is what is in doubt. Nothing of that process can have been sent later."""
 
     @property
     def connector(self) -> str:
@@ -121,11 +124,12 @@ def _permitted(errand: Errand, seen: Sighting) -> Iterator[Permit]:
 async def reconcile(errand: Errand) -> cmd.Report:
     """An order may have been received: look, search for it, never repeat it."""
     loop = asyncio.get_running_loop()
-    settled = loop.time() + errand.watch.connector.capabilities.settles
+    since = loop.time() if errand.doubtful_since is None else errand.doubtful_since
+    settled = since + errand.watch.connector.capabilities.settles
     while True:
         last_look = loop.time() >= settled
         try:
-            if (report := await _find(errand)) is not None:
+            if (report := await _find(errand, max(since, settled) if last_look else since)):
                 return report
         except MachineNotFoundError as error:
             return _not_accepted(errand, error)
@@ -136,10 +140,11 @@ async def reconcile(errand: Errand) -> cmd.Report:
             reason = "the order was not received: the machine is off and no task of ours is there"
             return cmd.ReportVoid(step=errand.step, attempt=errand.attempt, reason=reason)
         await asyncio.sleep(max(0.05, min(1.0, settled - loop.time())))
+        since = loop.time()
 
 
-async def _find(errand: Errand) -> cmd.Report | None:
-    seen = await errand.watch.look(errand.ref, max_age=0)
+async def _find(errand: Errand, since: float) -> cmd.Report | None:
+    seen = await errand.watch.look_since(errand.ref, since)
     order = await errand.watch.connector.find_order(seen.machine, errand.since)
     reach("order.find.after")
     if order is not None:
@@ -167,7 +172,7 @@ async def power_off(errand: Errand) -> cmd.Report:
     except ConnectorError as error:
         return _not_accepted(errand, error)
     while True:
-        await errand.watch.next_reading()
+        await errand.watch.next_reading(errand.ref)
         found = errand.watch.find(errand.ref)
         if errand.watch.failure is None and found is not None and found.power is Power.OFF:
             return report
@@ -187,7 +192,7 @@ async def reconcile_stop(errand: Errand) -> cmd.Report:
             return cmd.ReportStopped(step=errand.step, attempt=errand.attempt)
         if seen.power is Power.RUNNING:
             return cmd.ReportRunning(step=errand.step, attempt=errand.attempt, host=seen.host)
-        await errand.watch.next_reading()
+        await errand.watch.next_reading(errand.ref)
 
 
 async def await_running(errand: Errand) -> cmd.Report:
@@ -209,7 +214,7 @@ async def await_running(errand: Errand) -> cmd.Report:
                 return report
             patience *= 2
             suspicious_after = loop.time() + patience
-        await errand.watch.next_reading()
+        await errand.watch.next_reading(errand.ref)
 
 
 async def _ask(errand: Errand, found: Sighting) -> cmd.Report | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import World
@@ -42,21 +43,14 @@ class Sentry:
         self._by_machine: dict[tuple[str, str], int] = {}
         self._sent: dict[int, Seen] = {}
         self._reported: set[str] = set(state.surveyed)
+        self._urgent: set[int] = set()
+        self._count: Counter[str] = Counter()
         self._told: dict[tuple[Scope, str], str] = {
             key: obstacle.reason for key, obstacle in state.obstacles.items()
         }
         for number, step in enumerate(state.plan.steps):
             if step.machine is not None:
                 self._steps.setdefault(step.machine.connector, []).append(number)
-        self._recall()
-
-    def _recall(self) -> None:
-        for numbers in self._steps.values():
-            for number in numbers:
-                own = self._state.steps[number]
-                if own.machine is not None:
-                    seen = Seen(power=own.power, host=own.host, machine=own.machine)
-                    self._sent[number] = seen
 
     async def stand(self) -> None:
         """Listen to the estates until cancelled."""
@@ -76,16 +70,22 @@ class Sentry:
             for name in self._steps:
                 self._world.estates[name].hurry(self, on=False)
 
-    def attend(self, effects: Iterable[Effect]) -> None:
-        """Have estates read fast where a machine is about to run or to stop."""
-        starting = {
-            machine.connector
-            for effect in effects
-            if effect.kind in _ABOUT_TO_CHANGE
-            and (machine := self._state.step(effect.number).machine) is not None
-        }
-        for name in self._steps:
-            self._world.estates[name].hurry(self, on=name in starting)
+    def attend(self, number: int, effect: Effect | None) -> None:
+        """Have the estate read fast while the machine of this step is about to run or to stop."""
+        urgent = effect is not None and effect.kind in _ABOUT_TO_CHANGE
+        if urgent == (number in self._urgent):
+            return
+        machine = self._state.step(number).machine
+        if machine is None:
+            return
+        name = machine.connector
+        if urgent:
+            self._urgent.add(number)
+            self._count[name] += 1
+        else:
+            self._urgent.remove(number)
+            self._count[name] -= 1
+        self._world.estates[name].hurry(self, on=self._count[name] > 0)
 
     def _heard(self, watch: EstateWatch, changed: Sequence[Sighting] | None) -> None:
         if changed is not None:
@@ -103,7 +103,9 @@ class Sentry:
             sighting = watch.find(step.machine) if step.machine else None
             if sighting is None:
                 continue
-            self._by_machine[watch.name, sighting.machine] = number
+            if self._by_machine.get((watch.name, sighting.machine)) != number:
+                self._by_machine[watch.name, sighting.machine] = number
+                watch.follow(sighting.machine, self._heard)
             if (seen := self._news(number, sighting)) is not None:
                 out[step.id] = seen
         return out
@@ -117,11 +119,12 @@ class Sentry:
         return out
 
     def _news(self, number: int, sighting: Sighting) -> Seen | None:
-        before = self._sent.get(number)
-        if before is not None and (before.power, before.host, before.machine) == (
-            sighting.power,
-            sighting.host,
-            sighting.machine,
+        # What was reported last; before that, what the journal knows.
+        known = self._sent.get(number) or self._state.steps[number]
+        if (
+            known.power is sighting.power
+            and known.machine == sighting.machine
+            and known.host == sighting.host
         ):
             return None
         seen = Seen(power=sighting.power, host=sighting.host, machine=sighting.machine)
@@ -157,8 +160,8 @@ class Sentry:
         return self._steps.keys() - self._state.surveyed
 
     async def _look_at_holds(self) -> None:
-        """Notice that a person has released a machine."""
-        for scope, key in list(self._state.obstacles):
+        """Notice that a person has released a machine, or holds it for another reason now."""
+        for (scope, key), known in list(self._state.obstacles.items()):
             if scope is not Scope.MACHINE:
                 continue
             number = self._state.index(key)
@@ -167,8 +170,12 @@ class Sentry:
                 continue
             seen = self._world.estates[ref.connector].find(ref)
             names = (machine, seen.name) if seen else (machine,)
-            if not await self._world.holds.reason(ref.connector, *names):
+            reason = await self._world.holds.reason(ref.connector, *names)
+            if not reason:
                 self._post(cmd.ReportObstacleGone(scope=scope, key=key))
+            elif reason != known.reason:
+                changed = cmd.ReportObstacle(scope=scope, key=key, reason=reason, hint=known.hint)
+                self._post(changed)
 
 
 def _dark(host: HostSighting) -> str:

@@ -7,7 +7,7 @@ spaced by the connector's ``survey_every``, and fast only while something is abo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import structlog
@@ -34,6 +34,10 @@ _AWAY_FIRST, _AWAY_LONGEST = 1.0, 5.0
 Listener: TypeAlias = Callable[["EstateWatch", Sequence[Sighting] | None], None]
 """Told after each reading (None: all may have changed) and after each pushed change."""
 
+_EVER = float("-inf")
+_ANY = ""
+"""Waits for a change to any machine."""
+
 
 class EstateWatch:
     """The latest reading of one estate, kept fresh by a task that `run` is."""
@@ -48,8 +52,9 @@ class EstateWatch:
         self.taken_at: float | None = None
         self._names: dict[str, list[str]] | None = None
         self._read_by_name: Mapping[str, Sighting] = {}
-        self._listeners: list[Listener] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._listeners: dict[Listener, list[str]] = {}
+        self._followers: dict[str, list[Listener]] = {}
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._busy: set[object] = set()
         self._demanded = asyncio.Event()
         self._away = _AWAY_FIRST
@@ -67,15 +72,38 @@ class EstateWatch:
             stop()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Tell *listener* of every reading; return the way to stop it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        """Tell *listener* of every reading; return the way to stop it.
+
+        Of changes that are pushed it hears for the machines that it follows.
+        """
+        self._listeners[listener] = []
+
+        def stop() -> None:
+            for machine in self._listeners.pop(listener):
+                self._followers[machine].remove(listener)
+
+        return stop
+
+    def follow(self, machine: str, listener: Listener) -> None:
+        """Tell *listener*, who listens already, of the changes to *machine* that are pushed."""
+        followers = self._followers.setdefault(machine, [])
+        if listener not in followers:
+            followers.append(listener)
+            self._listeners[listener].append(machine)
 
     def hurry(self, who: object, *, on: bool) -> None:
         """Read fast while anybody is in a hurry."""
         if on and not self._busy:
-            self._demanded.set()
+            self._hasten()
         (self._busy.add if on else self._busy.discard)(who)
+
+    def _hasten(self) -> None:
+        """Have a reading soon: at once, unless what is pushed keeps the last one true."""
+        if self.taken_at is None or not self.connector.capabilities.events:
+            self._demanded.set()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_at(self.taken_at + IDLE_EVERY, self._demanded.set)
 
     def find(self, ref: MachineRef) -> Sighting | None:
         """Return the last reading of the machine that a plan names, if it was seen."""
@@ -96,10 +124,16 @@ class EstateWatch:
         0 means: after this call. Raises what keeps the estate from answering, or
         `MachineNotFoundError`.
         """
-        oldest = _time() - max_age
-        if self.connector.capabilities.events and max_age > 0:
-            oldest = float("-inf")  # changes are pushed: the last reading is still true
-        while self.failure is not None or self.taken_at is None or self.taken_at < oldest:
+        if max_age > 0 and self.connector.capabilities.events:
+            return await self.look_since(ref, _EVER)  # what changes is pushed: still true
+        return await self.look_since(ref, _time() - max_age)
+
+    async def look_since(self, ref: MachineRef, moment: float) -> Sighting:
+        """Return a reading of *ref* that began at *moment* of the loop's clock or later.
+
+        Raises as `look` does.
+        """
+        while self.failure is not None or self.taken_at is None or self.taken_at < moment:
             self._demanded.set()
             await self.next_reading()
             if self.failure is not None:
@@ -109,10 +143,15 @@ class EstateWatch:
             raise self._not_found(ref)
         return sighting
 
-    async def next_reading(self) -> None:
-        """Return after the next reading or pushed change, also a failed one."""
+    async def next_reading(self, ref: MachineRef | None = None) -> None:
+        """Return after the next reading, also a failed one, or the next change that is pushed.
+
+        With *ref* only changes to that machine count, as far as it has been seen.
+        """
+        found = self.find(ref) if ref is not None else None
+        machine = found.machine if found is not None else _ANY
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        self._waiters.setdefault(machine, []).append(waiter)
         await waiter
 
     def _not_found(self, ref: MachineRef) -> MachineNotFoundError:
@@ -153,13 +192,13 @@ class EstateWatch:
         self.quorum_lost = "" if survey.quorate else (survey.reason or "no quorum")
         self.failure, self._names, self.taken_at = None, None, began
         self._away = _AWAY_FIRST
-        self._publish(None)
+        self._publish()
 
     def _failed(self, error: ConnectorError) -> None:
         if self.failure is None:
             log.warning("estate.away", connector=self.name, reason=error.message)
         self.failure = error
-        self._publish(None)
+        self._publish()
 
     def _pushed(self, sightings: Sequence[Sighting]) -> None:
         if self.taken_at is None:
@@ -167,15 +206,25 @@ class EstateWatch:
         changed = {sighting.machine: sighting for sighting in sightings}
         self.machines.update(changed)
         self._pushed_meanwhile.update(changed)
-        self._publish(sightings)
+        told: dict[Listener, list[Sighting]] = {}
+        for machine, sighting in changed.items():
+            for listener in self._followers.get(machine, ()):
+                told.setdefault(listener, []).append(sighting)
+        for listener, news in told.items():
+            listener(self, news)
+        self._wake((_ANY, *changed))
 
-    def _publish(self, changed: Sequence[Sighting] | None) -> None:
+    def _publish(self) -> None:
+        """Tell everybody of a reading."""
         for listener in list(self._listeners):
-            listener(self, changed)
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+            listener(self, None)
+        self._wake(list(self._waiters))
+
+    def _wake(self, machines: Iterable[str]) -> None:
+        for machine in machines:
+            for waiter in self._waiters.pop(machine, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
 
     async def _rest(self, began: float) -> None:
         """Wait for the interval; a demand shortens it, but never below ``survey_every``."""

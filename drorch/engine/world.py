@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -50,7 +49,7 @@ class HoldGuard:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._asking: list[_Question] = []
-        self._pending: Counter[_Key] = Counter()
+        self._pending: dict[_Key, int] = {}
         self._reading: _Reading | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -71,13 +70,17 @@ class HoldGuard:
     def pending(self, connector: str, *machine: str) -> Iterator[None]:
         """Keep `forbids` up to date about a machine for as long as an order for it is pending."""
         keys = _keys(connector, machine)
-        self._pending.update(keys)
+        pending = self._pending
+        for key in keys:
+            pending[key] = pending.get(key, 0) + 1
         try:
             yield
         finally:
-            self._pending.subtract(keys)
-            self._pending += Counter()  # forgets those whose count is zero
-            if not self._pending:
+            for key in keys:
+                pending[key] -= 1
+                if not pending[key]:
+                    del pending[key]
+            if not pending:
                 self._wake.set()
 
     def forbids(self, connector: str, *machine: str) -> str:
@@ -110,7 +113,9 @@ class HoldGuard:
             self._task = None
 
     async def _read_once(self, asking: list[_Question]) -> None:
-        about = dict.fromkeys(key for keys, _ in asking for key in keys) | dict(self._pending)
+        about = {key for keys, _ in asking for key in keys}.union(self._pending)
+        clock = asyncio.get_running_loop().time
+        began = clock()  # an answer that was long on its way is as old as its question
         try:
             held = await self._journal.held(list(about))
         except JournalUnavailableError as error:
@@ -122,8 +127,7 @@ class HoldGuard:
                 log.exception("holds.broke")
             _tell(asking, error)
         else:
-            clock = asyncio.get_running_loop().time
-            self._reading = _Reading(clock(), frozenset(about), held, clock)
+            self._reading = _Reading(began, frozenset(about), held, clock)
             for keys, answer in asking:
                 if not answer.done():
                     answer.set_result(_first(held, keys))
@@ -161,3 +165,5 @@ class World:
     holds: HoldGuard
     clock: Clock
     may_act: Callable[[], str] = _may_act
+    driven_since: float | None = None
+    """By the loop's clock: when this process began to drive the run, after its last owner's end."""

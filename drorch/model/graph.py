@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple
 
 from drorch.errors import PlanError
@@ -50,6 +51,7 @@ class Graph:
 
     def _connect(self) -> None:
         index, dependants = self.index, self.dependants
+        edge = partial(tuple.__new__, Edge)  # many, and the type's own constructor is slow
         for i, step in enumerate(self.steps):
             if step.group is not None:
                 self.group_of[i] = index[step.group]
@@ -57,8 +59,8 @@ class Graph:
             needs = self.needs[i]
             for dependency in step.depends_on:
                 target, when = index[dependency.target], dependency.when
-                needs.append(Edge(target, when))
-                dependants[target].append(Edge(i, when))
+                needs.append(edge((target, when)))
+                dependants[target].append(edge((i, when)))
 
     def _successors(self, node: int) -> list[int]:
         out = [edge.node for edge in self.dependants[node]]

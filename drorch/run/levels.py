@@ -21,6 +21,7 @@ _UNDECIDED = frozenset(
 )
 _NOT_BEGUN, _BEGUN = Level(), Level(started=True)
 _UP = Level(started=True, satisfied=True, finished=True)
+_UNMOVED = (0, 0, 0)
 _DEPENDENT = frozenset({StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED})
 
 
@@ -44,20 +45,17 @@ def relevel(state: RunState, node: int, at: datetime) -> None:
     work = [node]
     while work:
         current = work.pop()
-        old, new = state.levels[current], _level(state, current)
+        old = state.levels[current]
+        is_step = current < steps
+        new = _step_level(state, current) if is_step else _group_level(state.needs[current])
         if new is old or new == old:
             continue
         state.levels[current] = new
-        if current < steps:
+        if is_step:
             state.unfinished += old.finished - new.finished
-        touched = _spread(state, current, old, new)
-        work.extend(n for n in touched if n >= steps or _reconsider(state, n, at))
-
-
-def _level(state: RunState, node: int) -> Level:
-    if node < len(state.steps):
-        return _step_level(state, node)
-    return _group_level(state.needs[node])
+        for after in _spread(state, current, old, new):
+            if after >= steps or _reconsider(state, after, at):
+                work.append(after)
 
 
 def _group_level(counts: NodeCounts) -> Level:
@@ -71,7 +69,7 @@ def _step_level(state: RunState, node: int) -> Level:
     status = own.status
     if status is StepStatus.HEALTHY:
         return _UP
-    if status in _UNDECIDED:
+    if status is StepStatus.STARTING or status is StepStatus.VERIFYING or status in _UNDECIDED:
         return _BEGUN if own.begun else _NOT_BEGUN
     failed_on = status is StepStatus.FAILED and goes_on_failed(state.step(node))
     satisfied = failed_on or status is StepStatus.SKIPPED
@@ -92,17 +90,18 @@ def _obstruct(own: StepState, *, doomed: bool) -> int:
 
 
 def _spread(state: RunState, node: int, old: Level, new: Level) -> list[int]:
-    """Adjust the counters of everyone who depends on *node*; return them."""
+    """Adjust the counters of everyone who depends on *node*; return those that have changed."""
     touched: list[int] = []
-    needs, shifts = state.needs, {}
+    needs, known, shift = state.needs, None, _UNMOVED
     for after, when in state.graph.dependants[node]:
-        if when not in shifts:
-            shifts[when] = _shift(when, old, new)
-        unsatisfied, soft, hard = shifts[when]
+        if when is not known:
+            known, shift = when, _shift(when, old, new)
+        if shift is _UNMOVED:
+            continue  # who needs it healthy does not care that it has begun
         counts = needs[after]
-        counts.unsatisfied += unsatisfied
-        counts.soft += soft
-        counts.hard += hard
+        counts.unsatisfied += shift[0]
+        counts.soft += shift[1]
+        counts.hard += shift[2]
         touched.append(after)
     if node < len(state.steps) and (group := state.graph.group_of[node]) is not None:
         _shift_member(needs[group], old, new)
@@ -116,6 +115,8 @@ def _shift(when: When, old: Level, new: Level) -> tuple[int, int, int]:
     # Who waits for the end of a step is never obstructed by how it ends.
     before = 0 if met_before or when is When.FINISHED else old.obstruct
     now = 0 if met_now or when is When.FINISHED else new.obstruct
+    if met_before == met_now and before == now:
+        return _UNMOVED
     return met_before - met_now, (now == 1) - (before == 1), (now == 2) - (before == 2)
 
 

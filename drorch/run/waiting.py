@@ -31,6 +31,8 @@ def requeue(state: RunState, number: int) -> None:
     if state.folding:
         return
     own = state.steps[number]
+    if own.queued is None and own.status is not StepStatus.READY:
+        return  # it waits nowhere and need not: by far the most frequent answer
     wanted = _queue_of(state, number)
     if own.queued == wanted:
         return
@@ -46,7 +48,8 @@ def line_up(state: RunState) -> None:
     state.folding = False
     state.timers = sorted((own.timer, n) for n, own in enumerate(state.steps) if own.timer)
     state.buckets = {}
-    for priority in sorted(state.priorities):
+    ready = (p for p in state.priorities if state.steps[p.step].status is StepStatus.READY)
+    for priority in sorted(ready):
         wanted = _queue_of(state, priority.step)
         state.steps[priority.step].queued = wanted
         if wanted is not None:

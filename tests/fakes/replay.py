@@ -10,7 +10,7 @@ from drorch.journal import codec
 from drorch.model.plan import When
 from drorch.run import events as ev
 from drorch.run.evolve import fold
-from drorch.run.levels import _level
+from drorch.run.levels import _group_level, _step_level
 from drorch.run.state import Level, NodeCounts, RunState
 from drorch.run.status import Mode, Scope, StepStatus
 from drorch.run.waiting import limit_keys
@@ -52,6 +52,12 @@ def assert_honest(state: RunState) -> None:
     assert state.timers == sorted((s.timer, n) for n, s in enumerate(state.steps) if s.timer)
     _assert_slots(state)
     _assert_queues(state)
+
+
+def _level(state: RunState, node: int) -> Level:
+    if node < len(state.steps):
+        return _step_level(state, node)
+    return _group_level(state.needs[node])
 
 
 def _counted(state: RunState, node: int, levels: Sequence[Level]) -> NodeCounts:

@@ -138,7 +138,7 @@ def test_a_plan_of_all_kinds_survives_a_kill_at_any_append(stored: bool) -> None
 
 @pytest.mark.parametrize("seed", range(6))
 def test_killed_again_and_again_it_still_finishes(seed: int) -> None:
-    moments = random.Random(seed).sample(range(1, 60), 12)
+    moments = random.Random(seed).sample(range(1, 40), 12)
     journal = DyingJournal(dies_at=frozenset(moments), stored=bool(seed % 2))
     stage = run_virtually(recovered(journal, diamond()))
     assert stage.lives > 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -228,16 +228,40 @@ def test_names_are_looked_up_and_must_be_unique() -> None:
     watching(Namesakes(3), story)
 
 
-def test_listeners_hear_readings_and_pushes_until_they_stop() -> None:
+def test_listeners_hear_readings_and_pushes_that_concern_them_until_they_stop() -> None:
     heard: list[object] = []
-    estate = CountedEstate(events=True)
+    estate = CountedEstate(2, events=True)
 
     async def story(watch: EstateWatch) -> None:
-        stop = watch.listen(lambda _, changed: heard.append(changed and changed[0].machine))
+        def listener(_: EstateWatch, changed: Sequence[Sighting] | None) -> None:
+            heard.append(changed and [(seen.machine, seen.power) for seen in changed])
+
+        stop = watch.listen(listener)
         await watch.next_reading()
+        watch.follow("m0", listener)
+        watch.follow("m0", listener)
+        estate.becomes("m1", Power.STARTING)
         estate.becomes("m0", Power.STARTING)
         stop()
         estate.becomes("m0", Power.RUNNING)
 
     watching(estate, story)
-    assert heard == [None, "m0"]
+    assert heard == [None, [("m0", Power.STARTING)]]
+
+
+def test_who_waits_for_one_machine_sleeps_through_the_changes_of_others() -> None:
+    estate = CountedEstate(2, events=True)
+
+    async def story(watch: EstateWatch) -> None:
+        await watch.next_reading()
+        about = [ref("m0"), ref("m1"), ref("not seen yet"), None]
+        waits = [asyncio.create_task(watch.next_reading(one)) for one in about]
+        await asyncio.sleep(0)
+        estate.becomes("m0", Power.RUNNING)
+        await asyncio.sleep(0.01)
+        assert [one.done() for one in waits] == [True, False, True, True]
+        await watch.next_reading()  # of everything
+        await asyncio.sleep(0.01)
+        assert waits[1].done()
+
+    watching(estate, story)
