@@ -10,7 +10,9 @@ SHELL := /bin/bash
 PYTHON ?=
 WHEELHOUSE ?=
 WORKERS ?= 2
-SEEDS ?= 20
+SEEDS ?= 5000
+SEED ?=
+HISTORIES ?= 20
 KILLS ?= 100
 PLANS ?= plans/examples
 PYTEST_ARGS ?=
@@ -67,8 +69,11 @@ lab: $(LAB_READY) ## the suite with real hypervisors: libvirt and eight QEMU gue
 crash: $(READY) ## kill the orchestrator at KILLS random moments, and see that nothing is lost or doubled
 	DRORCH_KILLS=$(KILLS) $(RUN)/python -m pytest --timeout 3600 -m process $(PYTEST_ARGS) tests/process
 
-simulate: $(READY) ## random recoveries in virtual time, SEEDS times as many as in `make test`
-	DRORCH_SEEDS=$(SEEDS) $(RUN)/python -m pytest --timeout 3600 $(PYTEST_ARGS) tests/property tests/scenarios
+simulate: $(READY) ## SEEDS random disasters in virtual time against every promise; SEED=n replays one
+	PYTHONHASHSEED=0 $(RUN)/python -m tests.simulation $(SEEDS) --workers $(WORKERS) $(if $(SEED),--seed $(SEED) -v)
+
+property: $(READY) ## random histories of commands, HISTORIES times as many as in `make test`
+	DRORCH_SEEDS=$(HISTORIES) $(RUN)/python -m pytest --timeout 3600 $(PYTEST_ARGS) tests/property tests/scenarios
 
 bench: $(READY) ## the figures: makespan, cost of a machine, time to resume
 	$(RUN)/python -m bench
