@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from drorch.journal import codec
 from drorch.journal.pages import open_runs
-from drorch.journal.store import Store
+from drorch.journal.store import Store, events_
 from drorch.journal.tables import LeaseRow, NodeRow
+from drorch.run import events as ev
 
 _nodes = NodeRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it at run time
 _leases = LeaseRow.__table__  # type: ignore[attr-defined]
@@ -103,3 +105,30 @@ class Nodes:
 
         found = await self._store.reading(work)
         return sorted(found, key=lambda node: not node.alive)
+
+    async def drivers(self) -> Mapping[str, str]:
+        """Return who drives each open run, by the leases that still run."""
+        live = {line.id for line in await open_runs(self._store)}
+
+        def work(connection: Connection) -> dict[str, str]:
+            now = self._store.backend.now(connection)
+            leases = connection.execute(select(_leases).where(_leases.c.expires >= now)).all()
+            return {row.run: row.holder.partition("#")[0] for row in leases if row.run in live}
+
+        return await self._store.reading(work)
+
+
+async def driver_of(store: Store, run: str) -> str:
+    """Return who began or adopted *run* last, as it is recorded; empty when nobody has."""
+    told = events_.c.type.in_([ev.RunStarted.type, ev.RunAdopted.type])
+    query = (
+        select(events_.c.type, events_.c.version, events_.c.data)
+        .where(events_.c.run == run, told)
+        .order_by(events_.c.seq.desc())
+        .limit(1)
+    )
+    row = await store.reading(lambda connection: connection.execute(query).first())
+    if row is None:
+        return ""
+    event = codec.decode(row.type, row.data, row.version)
+    return event.driver if isinstance(event, ev.RunStarted | ev.RunAdopted) else ""

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 from drorch.errors import RunNotFoundError
 from drorch.journal import codec
 from drorch.journal.store import Store, events_, runs_
+from drorch.journal.tables import IMPORTED
 from drorch.ports.journal import Recorded
 from drorch.run import events as ev
 from drorch.run.status import ENDED, Mode, RunStatus
@@ -98,14 +99,22 @@ async def runs_page(
 
 
 async def open_runs(store: Store) -> Sequence[RunLine]:
-    """Return every run that has not ended, newest first."""
-    return await _lines(store, _newest_first().where(runs_.c.ended_at.is_(None)))
+    """Return every run that has not ended, newest first; none that is here to be read only."""
+    driven = and_(runs_.c.ended_at.is_(None), runs_.c.status != IMPORTED)
+    return await _lines(store, _newest_first().where(driven))
+
+
+async def is_imported(store: Store, run: str) -> bool:
+    """Tell whether *run* is open elsewhere and here to be read only."""
+    query = select(runs_.c.status).where(runs_.c.id == run)
+    return await store.reading(lambda connection: connection.execute(query).scalar()) == IMPORTED
 
 
 async def newest_runs(store: Store, mode: Mode) -> Sequence[RunLine]:
-    """Return the newest run of each plan in this *mode*."""
+    """Return the newest run of each plan in this *mode*; none that is here to be read only."""
     numbers = select(runs_.c.plan, func.max(runs_.c.number).label("number"))
-    last = numbers.where(runs_.c.mode == str(mode)).group_by(runs_.c.plan).subquery()
+    ours = and_(runs_.c.mode == str(mode), runs_.c.status != IMPORTED)
+    last = numbers.where(ours).group_by(runs_.c.plan).subquery()
     newest = (runs_.c.plan == last.c.plan) & (runs_.c.number == last.c.number)
     return await _lines(store, _newest_first().join(last, newest))
 

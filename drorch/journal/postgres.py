@@ -6,6 +6,7 @@ cut off in the middle blocks nobody.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from drorch.errors import (
     JournalUnavailableError,
 )
 from drorch.journal.listening import CHANNEL
-from drorch.journal.schema import prepare
+from drorch.journal.schema import Ready, prepare
 from drorch.journal.tickets import Append, Ticket
 from drorch.journal.url import Place
 
@@ -40,6 +41,8 @@ _CONNECTION = {
     "keepalives_count": 3,
     "tcp_user_timeout": 6000,  # milliseconds: a cable that was pulled is noticed
 }
+_IDLE = 2.0
+"""Seconds after which the writer's connection is tried before it is used again."""
 _APPEND = """
 WITH line AS (
   SELECT * FROM unnest(%(run)s::text[], %(seq)s::int[], %(type)s::text[], %(version)s::int[],
@@ -77,7 +80,7 @@ _HINT = (
 class PostgresBackend:
     """Readings are of one snapshot; what one statement stores is durable when it returns."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, ready: Ready = prepare) -> None:
         """Connect, and make the tables of an empty database. Raises `JournalUnavailableError`."""
         if find_spec("psycopg") is None:
             raise ConfigurationError(
@@ -91,8 +94,9 @@ class PostgresBackend:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._line: psycopg.Connection[Any] | None = None
+        self._used = 0.0
         try:
-            prepare(self)
+            ready(self)
         except (OSError, SQLAlchemyError) as error:
             self.engine.dispose()
             raise self._cannot_open(error) from error
@@ -151,9 +155,8 @@ class PostgresBackend:
 
     def _store(self, tickets: Sequence[Ticket]) -> None:
         try:
-            if self._line is None or self._line.closed:
-                self._line = self.line()
-            stored = {row[0] for row in self._line.execute(_APPEND, _columns(tickets))}
+            line = self._living_line()
+            stored = {row[0] for row in line.execute(_APPEND, _columns(tickets))}
         except Exception as error:  # noqa: BLE001 (a thread's task boundary)
             told = self.translate(error)
             if len(tickets) == 1 or isinstance(told, JournalUnavailableError):
@@ -168,6 +171,22 @@ class PostgresBackend:
                 ticket.done()
             else:
                 ticket.failed(_overtaken(_append_of(ticket).run))
+
+    def _living_line(self) -> psycopg.Connection[Any]:
+        """Return the writer's connection: one that was idle may have died, and nobody noticed.
+
+        Found out by the first append of a take-over, that would cost it a second.
+        """
+        now = time.monotonic()
+        if self._line is not None and now - self._used > _IDLE:
+            try:
+                self._line.execute("SELECT 1")
+            except Exception:  # noqa: BLE001 (whatever it died of, it is replaced)
+                self._line.close()
+        if self._line is None or self._line.closed:
+            self._line = self.line()
+        self._used = now
+        return self._line
 
     def translate(self, error: Exception, *, doing: str = "written") -> Exception:
         if isinstance(error, DrorchError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from drorch.errors import (
@@ -24,6 +25,8 @@ from drorch.journal.holds import forbidden
 from drorch.journal.listening import Listener
 from drorch.journal.ownership import Ownership
 from drorch.journal.postgres import PostgresBackend
+from drorch.journal.schema import Ready, prepare
+from drorch.journal.sharing import SharedReading
 from drorch.journal.sqlite import SqliteBackend
 from drorch.journal.tables import ClaimRow, EstateRow, EventRow, HoldRow, InboxRow, RunRow
 from drorch.journal.tickets import Append, Ending, EventLine
@@ -47,6 +50,13 @@ inbox_ = InboxRow.__table__  # type: ignore[attr-defined]
 holds_ = HoldRow.__table__  # type: ignore[attr-defined]
 estates_ = EstateRow.__table__  # type: ignore[attr-defined]
 
+_UNANSWERED = (
+    select(inbox_.c.run, inbox_.c.id, inbox_.c.decision, inbox_.c.data)
+    .where(inbox_.c.answered_at.is_(None))
+    .order_by(inbox_.c.id)
+)
+_HOLDS = select(holds_)
+
 
 class FeedLine(NamedTuple):
     """An event of any run, and its place in the order of everything."""
@@ -57,9 +67,9 @@ class FeedLine(NamedTuple):
     event: ev.Event
 
 
-def open_backend(place: Place) -> Backend:
+def open_backend(place: Place, ready: Ready = prepare) -> Backend:
     """Open the database at *place*. Raises `JournalError`, `ConfigurationError`."""
-    return SqliteBackend(place) if place.url is None else PostgresBackend(place)
+    return SqliteBackend(place, ready) if place.url is None else PostgresBackend(place, ready)
 
 
 class Store:
@@ -71,6 +81,7 @@ class Store:
         self.backend = open_backend(place)
         self._writer = Writer(self.backend.commit)
         self._writer.start()
+        self._open_entries = SharedReading(self._inboxes)
         self._listener: Listener | None = None
         if isinstance(self.backend, PostgresBackend):
             self._listener = Listener(self.backend)
@@ -134,7 +145,7 @@ class Store:
 
         def work(connection: Connection) -> str:
             reach("run.create.before")
-            _refuse_claimed(connection, claims)
+            refuse_claimed(connection, claims)
             run = _new_run(connection, plan, mode)
             taken.append(owner.newborn(run, connection) if owner is not None else None)
             events = build(run)
@@ -195,8 +206,9 @@ class Store:
         if rows and rows[-1].seq != after + len(rows):
             raise self._gap(run, [row.seq for row in rows], after)
         with collector_paused():
-            decoded = ((seq, codec.decode(kind, data, v)) for seq, kind, v, data in rows)
-            return [Recorded(seq, event.at, event) for seq, event in decoded]
+            decode = codec.decode
+            events = [decode(kind, data, version) for _, kind, version, data in rows]
+            return [_recorded((row[0], e.at, e)) for row, e in zip(rows, events, strict=True)]
 
     def _gap(self, run: str, found: Sequence[int], after: int) -> JournalDamagedError:
         expected = range(after + 1, after + len(found) + 1)
@@ -232,14 +244,13 @@ class Store:
         ]
 
     async def inbox(self, run: str) -> Sequence[Asked]:
-        query = (
-            select(inbox_.c.id, inbox_.c.decision, inbox_.c.data)
-            .where(inbox_.c.run == run, inbox_.c.answered_at.is_(None))
-            .order_by(inbox_.c.id)
-        )
-        rows = await self.reading(lambda connection: connection.execute(query).all())
+        rows = [row for row in await self._open_entries.get() if row.run == run]
         decoded = ((r.id, codec.decode_decision(r.decision, r.data)) for r in rows)
         return [Asked(id=entry, decision=decision) for entry, decision in decoded if decision]
+
+    async def _inboxes(self) -> Sequence[Row[Any]]:
+        """Read what has no answer yet in the inboxes of all runs: it is never much."""
+        return await self.reading(lambda connection: connection.execute(_UNANSWERED).all())
 
     async def submit(self, run: str, decision: cmd.Decision) -> int:
         """Put a person's decision into the inbox of *run*; return the number of its entry."""
@@ -268,18 +279,25 @@ class Store:
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         def work(connection: Connection) -> dict[tuple[str, str], str]:
-            rows = connection.execute(select(holds_)).all()
+            rows = connection.execute(_HOLDS).all()
+            if not rows:
+                return {}
             placed = {(r.connector, r.machine): f"held by {r.by}: {r.reason}" for r in rows}
-            estates = connection.execute(select(estates_)).all() if placed else ()
+            estates = connection.execute(select(estates_)).all()
             return forbidden(machines, placed, {r.connector: r.identity for r in estates})
 
         return await self.reading(work)
 
     async def hint(self, run: str, within: float) -> None:
         if self._listener is None:
-            await asyncio.sleep(within)
+            # All at the same moments, so that all who look then share one reading.
+            await asyncio.sleep(within - asyncio.get_running_loop().time() % within)
         else:
             await self._listener.hint(run, within)
+
+
+_recorded: Callable[[tuple[int, datetime, ev.Event]], Recorded] = partial(tuple.__new__, Recorded)
+"""The type's own constructor takes four times as long, and a resume makes many."""
 
 
 def _append(
@@ -322,7 +340,7 @@ def _new_run(connection: Connection, plan: str, mode: str) -> str:
     return run
 
 
-def _refuse_claimed(connection: Connection, claims: Sequence[tuple[str, str]]) -> None:
+def refuse_claimed(connection: Connection, claims: Sequence[tuple[str, str]]) -> None:
     """Say who holds which machine; the table's key would refuse it all the same."""
     held = {(r.estate, r.machine): r.run for r in connection.execute(select(claims_))}
     taken = [

@@ -8,6 +8,9 @@ from sqlmodel import Field, SQLModel
 REVISION = "0002"
 """The newest schema, as the migrations number it; a newer one is refused."""
 
+IMPORTED = "imported"
+"""The status of a run that is open elsewhere and was brought here for reading alone."""
+
 
 class PlanRow(SQLModel, table=True):
     """One revision of a stored plan; the same content is stored once."""

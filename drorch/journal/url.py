@@ -15,11 +15,15 @@ POSTGRES = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A database; ``shown`` names it without its password. ``url`` is None for SQLite."""
+    """A database; ``shown`` names it without its password. ``url`` is None for SQLite.
+
+    ``folder`` is the installation's own, where it remembers which journals it has used.
+    """
 
     shown: str
     file: Path | None = None
     url: URL | None = None
+    folder: Path | None = None
 
 
 def place_of(url: str, folder: Path, password: str | None = None) -> Place:
@@ -29,7 +33,7 @@ def place_of(url: str, folder: Path, password: str | None = None) -> Place:
     """
     if url == "sqlite":
         file = folder / "drorch.db"
-        return Place(shown=str(file), file=file)
+        return Place(shown=str(file), file=file, folder=folder)
     try:
         found = make_url(url)
     except (ArgumentError, ValueError):
@@ -43,7 +47,7 @@ def place_of(url: str, folder: Path, password: str | None = None) -> Place:
     found = found.set(drivername="postgresql+psycopg")
     if password is not None:
         found = found.set(password=password)
-    return Place(shown=_shown(found), url=found)
+    return Place(shown=_shown(found), url=found, folder=folder)
 
 
 def _shown(url: URL) -> str:

@@ -1,0 +1,109 @@
+"""``drorch export`` and ``drorch import``: one run as a file."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.cli.access import find_run
+from api.cli.context import Surroundings, run_async, surroundings
+from api.cli.exits import WrongUseError
+from api.cli.local import LocalAccess
+from api.cli.runs_commands import Run
+from api.cli.screen import note, say
+from drorch.errors import ConfigurationError
+from drorch.journal.arrival import Arrival, take_in
+from drorch.journal.backup import new_file
+from drorch.journal.carrying import RunFile, exported, read_file
+
+_TOLD = {
+    Arrival.ENDED: "it has ended; read it with '{drorch} status {run}' and '{drorch} report {run}'",
+    Arrival.READABLE: "it is open elsewhere and here for reading only: '{drorch} status {run}'",
+    Arrival.KNOWN: "the very same journal is here already; nothing was changed",
+    Arrival.CARRIED_ON: "it is open here now: 'drorch serve' takes it up by itself, or "
+    "'{drorch} run --continue {run}'",
+}
+_NEVER = (
+    "THE OTHER COPY OF {run} MUST NEVER BE CARRIED ON AGAIN: two of them would both start "
+    "machines. Where it came from, keep drorch stopped, or end the run there: drorch abort {run} "
+    "(that stops nothing that runs). Holds do not come along: place them here again before you "
+    "go on."
+)
+
+
+def export(
+    context: typer.Context,
+    run: Run,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A new file, instead of stdout.")
+    ] = None,
+) -> None:
+    """Write a run's whole journal as one file, to be read or carried on elsewhere."""
+    content = run_async(_exported(_local(context, "export"), run))
+    if out is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    with new_file(out) as fresh:
+        fresh.write_bytes(content)
+    events = len(content.splitlines()) - 2
+    note(f"{out}: {events} events")
+
+
+async def _exported(where: Surroundings, run: str) -> bytes:
+    async with where.application() as app:
+        found = await find_run(LocalAccess(app), run)
+        now = datetime.now(UTC)
+        return await exported(app.store, found, now=now, version=version("drorch"))
+
+
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="What 'drorch export' wrote; - is stdin.")],
+    *,
+    carry_on: Annotated[
+        bool,
+        typer.Option("--carry-on", help="Drive an open run from here on, and never there again."),
+    ] = False,
+) -> None:
+    """Take a run in that was exported elsewhere: to read it, or with --carry-on to go on with it.
+
+    A file that is not whole is refused. Without --carry-on nothing is ever driven.
+    """
+    where = _local(context, "import")
+    found = read_file(_content(file))
+    arrival = run_async(_taken_in(where, found, carry_on=carry_on))
+    say(f"{found.run}: {len(found.lines)} events")
+    note(_TOLD[arrival].format(run=found.run, drorch=where.program))
+    if arrival is Arrival.CARRIED_ON:
+        note(_NEVER.format(run=found.run), style="bold red")
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{file} cannot be read: {error.strerror}", hint="check the path"
+        ) from error
+
+
+async def _taken_in(where: Surroundings, file: RunFile, *, carry_on: bool) -> Arrival:
+    async with where.application() as app:
+        return await take_in(app.store, file, carry_on=carry_on)
+
+
+def _local(context: typer.Context, verb: str) -> Surroundings:
+    where = surroundings(context)
+    if where.server:
+        raise WrongUseError(
+            f"'drorch {verb}' works on the journal itself, not through a service",
+            hint="leave --server away, on a machine whose drorch.toml names the journal",
+        )
+    return where
