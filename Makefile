@@ -13,7 +13,8 @@ WORKERS ?= 2
 SEEDS ?= 5000
 SEED ?=
 HISTORIES ?= 20
-KILLS ?= 100
+KILLS ?=
+TAKEOVERS ?= 200
 PLANS ?= plans/examples
 PYTEST_ARGS ?=
 MOVE ?=
@@ -24,8 +25,8 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
-.PHONY: help setup demo test lint types check lab crash simulate bench bench-peers schema lock \
-	bundle bundle-proof image-proof clean
+.PHONY: help setup demo test lint types check lab crash chaos chaos-sample simulate bench \
+	bench-peers schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -50,7 +51,7 @@ demo: $(READY) ## a simulated fleet of 140 machines is recovered before your eye
 	@$(RUN)/drorch demo
 
 test: $(READY) ## all tests that need no hypervisor; says what to install for those it skips
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not lab" $(PYTEST_ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not lab and not chaos" $(PYTEST_ARGS)
 
 lint: $(READY) ## style, formatting and the direction of imports
 	$(RUN)/ruff check .
@@ -67,7 +68,15 @@ lab: $(LAB_READY) ## the suite with real hypervisors: libvirt and eight QEMU gue
 	$(RUN)/python -m pytest -m lab $(PYTEST_ARGS) tests
 
 crash: $(READY) ## kill the orchestrator at KILLS random moments, and see that nothing is lost or doubled
-	DRORCH_KILLS=$(KILLS) $(RUN)/python -m pytest --timeout 3600 -m process $(PYTEST_ARGS) tests/process
+	DRORCH_KILLS=$(or $(KILLS),100) $(RUN)/python -m pytest --timeout 3600 -m process $(PYTEST_ARGS) tests/process
+
+chaos: $(READY) ## kills, take-overs, dead databases, full disks, stepped clocks on real processes (root; an hour)
+	DRORCH_KILLS=$(or $(KILLS),200) $(RUN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 \
+		-m chaos --ignore tests/chaos/test_takeover.py $(PYTEST_ARGS) tests/chaos
+	DRORCH_TAKEOVERS=$(TAKEOVERS) $(RUN)/python -m pytest -s --timeout 3600 $(PYTEST_ARGS) tests/chaos/test_takeover.py
+
+chaos-sample: ## a sample of it, other cases each time: 40 kills, 6 take-overs, minutes
+	@$(MAKE) --no-print-directory chaos KILLS=40 TAKEOVERS=6
 
 simulate: $(READY) ## SEEDS random disasters in virtual time against every promise; SEED=n replays one
 	PYTHONHASHSEED=0 $(RUN)/python -m tests.simulation $(SEEDS) --workers $(WORKERS) $(if $(SEED),--seed $(SEED) -v)

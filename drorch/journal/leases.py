@@ -37,9 +37,13 @@ WHERE l.expires < {_NOW} OR l.site = excluded.site
 RETURNING epoch
 """  # noqa: S608 (constants of this module)
 _RENEW = f"""
-UPDATE leases SET expires = {_NOW} + %(ttl)s
-FROM unnest(%(runs)s::text[], %(epochs)s::bigint[]) AS mine(run, epoch)
-WHERE leases.run = mine.run AND leases.epoch = mine.epoch AND leases.holder = %(holder)s
+WITH mine AS (
+  SELECT leases.run
+  FROM leases JOIN unnest(%(runs)s::text[], %(epochs)s::bigint[]) AS w(run, epoch)
+    USING (run, epoch)
+  WHERE holder = %(holder)s
+  ORDER BY run FOR UPDATE OF leases)  -- in the order of the appends: nobody waits in a circle
+UPDATE leases SET expires = {_NOW} + %(ttl)s FROM mine WHERE leases.run = mine.run
 RETURNING leases.run
 """  # noqa: S608 (constants of this module)
 _RELEASE = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
@@ -15,17 +16,18 @@ def site_id(folder: Path) -> str:
     """Return the lasting name of the installation whose data is in *folder*."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / _FILE
-    while True:
-        if path.exists() and (known := path.read_text().strip()):
-            return known
-        fresh = folder / f".{_FILE}.{os.getpid()}"
-        fresh.write_text(f"{secrets.token_hex(8)}\n")
-        try:
-            os.link(fresh, path)  # the first of several processes wins
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
+    if path.exists() and (known := path.read_text()).endswith("\n"):
+        return known.strip()
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # the first of several processes names it
+        file.seek(0)
+        # A power cut may have left an empty file.
+        if not (known := file.read().strip()):
+            known = secrets.token_hex(8)
+            file.write(f"{known}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return known
 
 
 def running_site(folder: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 from connectors.simulated.fleet import Fleet, build
@@ -10,8 +11,18 @@ from connectors.simulated.fleet import Fleet, build
 FIRST = 1000
 
 
-def plan(count: int, *, parallel: int = 8, layers: int = 5, callouts: int = 0) -> dict[str, Any]:
-    """Return a plan of *count* machines that need up to three of the layer before theirs."""
+def plan(
+    count: int,
+    *,
+    parallel: int = 8,
+    layers: int = 3,
+    callouts: int = 0,
+    troubled: Sequence[int] = (),
+) -> dict[str, Any]:
+    """Return a plan of *count* machines that need up to three of the layer before theirs.
+
+    *troubled* are ports of machines that are restarted when they run without getting well.
+    """
     chance = random.Random(count)
     ranks = [list(range(n, count, layers)) for n in range(layers)]
     steps: dict[str, Any] = {}
@@ -25,7 +36,20 @@ def plan(count: int, *, parallel: int = 8, layers: int = 5, callouts: int = 0) -
                 "verify": [{"agent": {"interval": "200ms", "timeout": "3s"}}],
             }
     for number in range(callouts):
-        steps[f"c{number}"] = {"callout": "note", "depends_on": [f"m{number * layers}"]}
+        steps[f"c{number}"] = {
+            "callout": "note",
+            "with": {"name": f"c{number}"},
+            "depends_on": [f"m{number * layers}"],
+        }
+    for number, port in enumerate(troubled):
+        check = {"url": f"http://127.0.0.1:{port}/health", "interval": "200ms", "timeout": "2s"}
+        steps[f"t{number}"] = {
+            "vm": trouble(number),
+            "depends_on": ["m0"],
+            "on_unhealthy": "restart",
+            "verify_timeout": "1500ms",
+            "verify": [{"http": check}],
+        }
     return {
         "drorch": 1,
         "plan": "chaos",
@@ -41,6 +65,16 @@ def plan(count: int, *, parallel: int = 8, layers: int = 5, callouts: int = 0) -
     }
 
 
-def fleet(count: int, *, boot: str = "400ms", app: str = "200ms") -> Fleet:
-    machines = {"count": count, "first_id": FIRST, "hosts": 4, "boot": boot, "app": app}
-    return build({"latency": "5ms", "generate": {**machines, "spread": 0.5, "seed": 3}})
+def fleet(count: int, *, boot: str = "300ms", troubled: Sequence[int] = ()) -> Fleet:
+    """Return *count* machines, and one more behind each of the ports of *troubled*."""
+    many = {"count": count, "first_id": FIRST, "hosts": 4, "boot": boot, "spread": 0.5, "seed": 3}
+    few = [
+        {"id": trouble(n), "name": f"t{n}", "boot": "100ms", "port": port}
+        for n, port in enumerate(troubled)
+    ]
+    return build({"latency": "5ms", "machines": few, "generate": many})
+
+
+def trouble(number: int) -> int:
+    """Return the id of the machine behind a troubled step."""
+    return FIRST + 500 + number

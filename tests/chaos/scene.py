@@ -32,6 +32,10 @@ async def until(condition: Callable[[], bool], what: str, within: float = PATIEN
         await asyncio.sleep(0.02)
 
 
+def pid_of(driver: str) -> int:
+    return int(driver.rpartition(":")[2])
+
+
 @dataclass(slots=True)
 class Scene:
     """``office`` is a process that drives nothing: it makes runs and reads journals."""
@@ -40,18 +44,37 @@ class Scene:
     simulator: Simulator
     seats: Sequence[Seat]
     office: Application
+    config: Path
     run: str = ""
     log_begins: int = 0
 
     async def begin(self, plan: dict[str, Any]) -> str:
         """Make a live run that the next engine takes up."""
-        path = self.folder / "plan.yaml"
-        path.write_text(json.dumps(plan))
         await self._all_off()
+        self.run = await self.also(plan)
+        return self.run
+
+    async def reopen_office(self) -> None:
+        """Look at the journal anew, after it was closed to be changed behind its back."""
+        await self.leave()
+        self.office = await Application(load_settings(self.config, {})).__aenter__()
+
+    async def leave(self) -> None:
+        await self.office.__aexit__(None, None, None)
+
+    async def also(self, plan: dict[str, Any]) -> str:
+        """Make another live run beside it."""
+        path = self.written(plan)
         chosen = await choose_plan(self.office, str(path), by="test")
         wish = Wish(chosen=chosen, mode=Mode.LIVE, by="test")
-        self.run, _ = await start_run(self.office, wish, keep_lease=False)
-        return self.run
+        run, _ = await start_run(self.office, wish, keep_lease=False)
+        return run
+
+    def written(self, plan: dict[str, Any]) -> Path:
+        """Write *plan* to a file (JSON is YAML)."""
+        path = self.folder / f"{plan['plan']}.yaml"
+        path.write_text(json.dumps(plan))
+        return path
 
     async def _all_off(self) -> None:
         world = self.simulator.world
@@ -70,6 +93,11 @@ class Scene:
     def accepted(self) -> list[LogEntry]:
         return [entry for entry in self.orders() if entry.result is Result.ACCEPTED]
 
+    def carried_out(self) -> list[str]:
+        """Return the callouts that were carried out, as they noted it themselves."""
+        notes = self.seats[0].notes
+        return notes.read_text().split() if notes.exists() else []
+
     async def journal(self, after: int = 0) -> Sequence[Recorded]:
         return await self.office.store.read(self.run, after)
 
@@ -80,8 +108,19 @@ class Scene:
 
     def seat_of(self, driver: str) -> Seat | None:
         """Return the orchestrator that calls itself *driver*, if it is still that process."""
-        pid = int(driver.rpartition(":")[2])
-        return next((seat for seat in self.seats if seat.engine == pid), None)
+        return next((seat for seat in self.seats if seat.engine == pid_of(driver)), None)
+
+    async def orders_without_ownership(self) -> list[str]:
+        """Return the orders that left a seat while the journal has another one as the owner."""
+        owners = [(e.at.timestamp(), pid_of(e.driver)) for e in await self.owners()]
+        found = []
+        for seat in self.seats:
+            lives = seat.lives()
+            for at, machine in seat.tap.orders:
+                owner = [pid for begun, pid in owners if begun <= at][-1:]
+                if not lives.intersection(owner):
+                    found.append(f"{machine} at {at:.3f} by {seat.folder.name}: {owners}")
+        return found
 
     async def new_owner(self, than: int, within: float = PATIENCE) -> ev.RunStarted | ev.RunAdopted:
         """Return the first owner behind the first *than* ones, as soon as the journal has it."""
@@ -103,12 +142,18 @@ class Scene:
             await asyncio.sleep(0.1)
         return await self.journal()
 
-    async def has_appeared(self, seat: Seat) -> None:
-        """Return once *seat* is listed among the orchestrators: it stands by, or drives."""
-        name = f":{seat.engine}"
+    async def has_appeared(self, seat: Seat, note: str = "") -> None:
+        """Return once *seat* is listed as alive, with *note* in what it has to say.
+
+        What it says about a run is forgotten when that is over.
+        """
         deadline = time.monotonic() + PATIENCE
-        while not any(n.identity.name.endswith(name) for n in await self.office.nodes.all()):
-            assert time.monotonic() < deadline, f"{seat.folder} did not appear"
+        while not any(
+            node.alive and pid_of(node.identity.name) == seat.engine and note in node.note
+            for node in await self.office.nodes.all()
+        ):
+            assert time.monotonic() < deadline, f"{seat.folder} did not appear, saying {note!r}"
+            note = "" if note and await self.is_over() else note
             await asyncio.sleep(0.05)
 
 
@@ -145,5 +190,7 @@ async def scene(
             told = told.replace(str(places[0].line.port), str(postgres.port))
             told = told.replace(str(places[0].data), str(folder / "office"))
         config.write_text(told)
-        office = await stack.enter_async_context(Application(load_settings(config, {})))
-        yield Scene(folder, simulator, places, office)
+        office = await Application(load_settings(config, {})).__aenter__()
+        found = Scene(folder, simulator, places, office, config)
+        stack.push_async_callback(found.leave)
+        yield found

@@ -55,7 +55,7 @@ class Seat:
         folder.mkdir()
         self.folder = folder
         self.data = data or folder / "data"
-        self.notes = folder / "notes"
+        self.notes = folder.parent / "notes"
         self.log = folder / "log"
         self.tap = Tap()
         self.way = Proxy(hypervisor, self.tap)
@@ -66,9 +66,11 @@ class Seat:
             f'data_dir = "{self.data}"\n[server]\nlease = "{lease * 1000:.0f}ms"\n'
             f'port = {free_port()}\n[database]\nurl = "{url}"\n[connectors.sim]\n'
             f'type = "simulated"\nurl = "http://127.0.0.1:{self.way.port}"\ntimeout = "3s"\n'
-            f'[callouts.note]\ncommand = ["/bin/sh", "-c", "echo >> {self.notes}"]\n'
+            f"[callouts.note]\ncommand = "
+            f'["/bin/sh", "-c", "echo $1 >> {self.notes}", "note", "{{name}}"]\n'
         )
         self.process: Process | None = None
+        self._lives: set[int] = set()
         self._served = False
 
     @property
@@ -79,11 +81,19 @@ class Seat:
     def engine(self) -> int:
         """Return the process id of the engine."""
         if self._served:
-            engines = [e for e in self.said("child.started") if e["role"] == "engine"]
-            return int(engines[-1]["pid"]) if engines else 0
+            return [0, *self._served_engines()][-1]
         return self.process.pid if self.process else 0
 
-    async def sit_down(self, failpoint: str = "", environment: dict[str, str] | None = None) -> None:
+    def lives(self) -> set[int]:
+        """Return the process ids of all engines that sat here."""
+        return self._lives.union(self._served_engines())
+
+    def _served_engines(self) -> list[int]:
+        return [int(e["pid"]) for e in self.said("child.started") if e["role"] == "engine"]
+
+    async def sit_down(
+        self, failpoint: str = "", environment: dict[str, str] | None = None
+    ) -> None:
         """Start an engine: the very process that ``drorch serve`` keeps, without its parent."""
         arguments = ("-P", "-m", "api.serving", "engine")
         more = (environment or {}) | ({"DRORCH_FAILPOINT": failpoint} if failpoint else {})
@@ -93,12 +103,26 @@ class Seat:
         settings = load_settings(self.config, {}).model_dump_json()
         self.process.stdin.write(settings.encode() + b"\n")
         await self.process.stdin.drain()
+        self._lives.add(self.process.pid)
 
     async def serve(self) -> None:
         """Start ``drorch serve``."""
         arguments = ("-m", "api.cli", "--config", str(self.config), "serve")
         self.process = await self._launched(arguments, {})
         self._served = True
+
+    async def command(self, *arguments: str, failpoint: str = "") -> int:
+        """Run ``drorch`` with *arguments* in this place to its end; return its exit code."""
+        return await self.program(
+            "-m", "api.cli", "--config", str(self.config), *arguments, failpoint=failpoint
+        )
+
+    async def program(self, *arguments: str, failpoint: str = "") -> int:
+        """Run Python with *arguments* in this place to its end; return its exit code."""
+        more = {"DRORCH_FAILPOINT": failpoint} if failpoint else {}
+        self.process = await self._launched(arguments, more)
+        self._lives.add(self.process.pid)
+        return await self.ended()
 
     async def _launched(self, arguments: tuple[str, ...], more: dict[str, str]) -> Process:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}

@@ -24,6 +24,8 @@ def check(scene: Scene, journal: Sequence[Recorded], plan: dict[str, Any]) -> No
     doubled = {m: n for m, n in times.items() if n > 1 + _failed(journal, machines[int(m)])}
     assert not doubled, f"ordered on twice: {doubled}; attempts {attempts}"
     assert [e for e in scene.orders() if e.already] == [], "an order for a machine that was on"
+    callouts = sorted(name for name, step in plan["steps"].items() if "callout" in step)
+    assert sorted(scene.carried_out()) == callouts, "a callout was lost, or carried out twice"
     _check_order(plan, {machines[int(e.machine)]: e.seq for e in reversed(accepted)})
     _check_journal(journal, plan)
 
@@ -49,7 +51,7 @@ def _check_journal(journal: Sequence[Recorded], plan: dict[str, Any]) -> None:
     healthy: set[str] = set()
     for record in journal:
         match record.event:
-            case ev.StepHealthy(step=step):
+            case ev.StepHealthy(step=step) | ev.StepAccepted(step=step):
                 healthy.add(step)
             case ev.StepStarted(step=step):
                 missing = set(plan["steps"][step].get("depends_on", ())) - healthy

@@ -5,18 +5,29 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from tests.checks.serving import accepts, carried_out, free_port, running
+from tests.checks.serving import accepts, carried_out, running
 from tests.lab_gate import need_module
+from tests.real.family import strike
 
 _NOBODY = 65534
+
+
+def _port() -> int:
+    """Return a free port below those that the kernel gives to others, apart for each worker."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    for port in range(21000 + 500 * worker + os.getpid() % 400, 32000):
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("no port is free")
 
 
 class PostgresServer:
@@ -24,7 +35,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path, programs: Path, user: str | None) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port = _port()
         self._programs = programs
         self._user = user
         self._names = count(1)
@@ -64,8 +75,14 @@ class PostgresServer:
     def kill(self) -> None:
         """End the server as a crash does: every process of it, at once."""
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGKILL)
+        strike(self.process.pid, signal.SIGKILL)  # each of them has a session of its own
         self.process.wait(10)
+
+    def stop(self) -> None:
+        """End the server in order, whoever is connected (PostgreSQL's fast shutdown)."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
 
 
 @contextmanager
