@@ -12,7 +12,7 @@ from api import problems
 from api.bootstrap import Application
 from api.dashboard import pages, run_pages
 from api.dashboard.rendering import VERSION
-from api.routes import decisions, estates, health, holds, plans, runs, services
+from api.routes import decisions, estates, health, holds, nodes, plans, runs, services
 from api.routes.desk import Desk
 from api.routes.guard import BodyLimit, Guard
 from api.routes.idempotency import Remembered
@@ -44,7 +44,8 @@ def create_app(application: Application) -> FastAPI:
         redoc_url=None,
     )
     app.state.desk = Desk(application)
-    routers = [(PREFIX, m.router) for m in (plans, runs, decisions, services, estates, holds)]
+    rooms = (plans, runs, decisions, services, estates, holds, nodes)
+    routers = [(PREFIX, room.router) for room in rooms]
     routers += [("", m.router) for m in (health, pages, run_pages)]
     for prefix, router in routers:
         app.include_router(router, prefix=prefix, include_in_schema=router not in _PAGES)

@@ -16,10 +16,13 @@ from drorch.model.moment import stamp
 from drorch.model.plan import Plan
 from drorch.ports.connector import Connector, Sighting, Survey
 from drorch.run.views import Json, finding_json
+from plans import load
 
 _ANSWER_WITHIN = 20.0
 _CHECK_WITHIN = 60.0
 _RESOLVE_WITHIN = 15.0
+_GLANCE = 3.0
+"""Seconds that a list which is complete without it waits for a hypervisor."""
 
 
 async def reach(app: Application, names: Iterable[str]) -> list[Json]:
@@ -76,31 +79,46 @@ async def fleet(app: Application, plans: Iterable[Plan]) -> Json:
 
 
 async def holds(app: Application) -> list[Json]:
-    """Return the machines that must not be started, by connector and name."""
+    """Return the machines that must not be started, by connector and name.
+
+    Each with its ``name`` and ``power`` as they are now, null where nobody could look; ``told``
+    says so.
+    """
     held = sorted(await app.shelf.holds(), key=lambda hold: (hold.connector, hold.machine))
-    return [asdict(hold) for hold in held]
+    names = sorted({hold.connector for hold in held})
+    looks = await asyncio.gather(*(_survey(app, name, _GLANCE) for name in names))
+    seen = dict(zip(names, looks, strict=True))
+    return [_held(hold, seen[hold.connector]) for hold in held]
+
+
+def _held(hold: Hold, seen: Survey | Exception) -> Json:
+    line: Json = {**asdict(hold), "name": None, "power": None, "told": ""}
+    if not isinstance(seen, Survey):
+        return line | {"told": f"unchecked: {hold.connector} does not answer"}
+    found = [m for m in seen.machines.values() if hold.machine in (m.machine, m.name)]
+    if not found:
+        return line | {"told": f"{hold.connector} shows no such machine"}
+    return line | {"name": found[0].name, "power": found[0].power}
 
 
 async def hold_machine(
     app: Application, connector: str, machine: str, *, reason: str, by: str
-) -> Hold:
+) -> list[Json]:
     """Forbid every start order for *machine* (its id, or its name), from this moment on.
 
     It holds as it was named at once; then the hypervisor is asked for its id. One that is away
-    leaves it so: orders ask for both. Raises `ConnectorNotFoundError`, and `MachineNotFoundError`
-    when nothing is called that.
+    leaves it so: orders ask for both, and ``told`` says what could not be checked. Returns a line
+    as `holds` does for each machine that is held now. Raises `ConnectorNotFoundError`, and
+    `MachineNotFoundError` when nothing is called that.
     """
-    asked = _known(app, connector)
+    _known(app, connector)
     at = stamp(datetime.now(UTC))
     hold = Hold(connector=connector, machine=machine, reason=reason, by=by, at=at)
     await app.shelf.hold(hold)
-    try:
-        async with asyncio.timeout(_RESOLVE_WITHIN):
-            survey = await asked.survey()
-    except (ConnectorError, TimeoutError):
-        return hold
-    seen = survey.machines.get(machine)
-    named = [seen] if seen else [s for s in survey.machines.values() if s.name == machine]
+    survey = await _survey(app, connector, _RESOLVE_WITHIN)
+    if not isinstance(survey, Survey):
+        return [_held(hold, survey) | {"told": await _unchecked(app, connector, machine)}]
+    named = _called(survey, machine)
     if not named:
         await app.shelf.release(connector, machine)
         raise _no_machine(connector, machine, survey)
@@ -108,7 +126,49 @@ async def hold_machine(
         await app.shelf.hold(replace(hold, machine=one.machine))
     if machine not in {one.machine for one in named}:
         await app.shelf.release(connector, machine)
-    return replace(hold, machine=named[0].machine)
+    return [_held(replace(hold, machine=one.machine), survey) for one in named]
+
+
+async def _unchecked(app: Application, connector: str, machine: str) -> str:
+    """Say what is known of a machine whose hypervisor does not answer: what the plans say."""
+    plans = [load(stored.source, stored.plan) for stored in await app.shelf.plans()]
+    known = _by_machine(plans)
+    found = known.get((connector, machine), set()) | known.get(
+        (connector, f"name:{machine}"), set()
+    )
+    told = f"in the plan {', '.join(sorted(found))}" if found else "no stored plan names it either"
+    return (
+        f"{connector} does not answer: it could NOT be checked that there is such a machine "
+        f"({told})"
+    )
+
+
+async def release_machine(app: Application, connector: str, machine: str) -> list[str]:
+    """Lift the holds of *machine*, its id or its name, and return the ids that they stood for.
+
+    Empty when nothing of that was held. Raises `UnavailableError` when it is held neither so
+    nor can its hypervisor be asked which machine is called that.
+    """
+    if await app.shelf.release(connector, machine):
+        return [machine]
+    held = {hold.machine for hold in await app.shelf.holds() if hold.connector == connector}
+    if not held or connector not in app.connectors:
+        return []
+    survey = await _survey(app, connector, _RESOLVE_WITHIN)
+    if not isinstance(survey, Survey):
+        raise UnavailableError(
+            f"{connector}/{machine} is not held under that name, and {connector} does not answer "
+            "which machine it is",
+            hint="'drorch holds' lists what is held; release it as it stands there",
+        )
+    named = [one.machine for one in _called(survey, machine) if one.machine in held]
+    return [one for one in named if await app.shelf.release(connector, one)]
+
+
+def _called(survey: Survey, machine: str) -> list[Sighting]:
+    """Return the machine of that id, else those of that name."""
+    seen = survey.machines.get(machine)
+    return [seen] if seen else [s for s in survey.machines.values() if s.name == machine]
 
 
 def _no_machine(connector: str, machine: str, survey: Survey) -> MachineNotFoundError:
@@ -150,11 +210,14 @@ def _told(error: Exception) -> dict[str, str]:
     return {"error": f"no answer within {_ANSWER_WITHIN:g} s", "hint": "is it switched on?"}
 
 
-async def _survey(app: Application, name: str) -> Survey | Exception:
+async def _survey(
+    app: Application, name: str, within: float = _ANSWER_WITHIN
+) -> Survey | Exception:
+    """Return what a connector sees, or why it does not answer; also for one no longer there."""
     try:
-        async with asyncio.timeout(_ANSWER_WITHIN):
+        async with asyncio.timeout(within):
             return await app.connectors[name].survey()
-    except (TimeoutError, ConnectorError) as error:
+    except (TimeoutError, ConnectorError, KeyError) as error:
         return error
 
 

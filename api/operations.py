@@ -19,7 +19,7 @@ from drorch.ports.lease import Lease
 from drorch.run import commands as cmd
 from drorch.run.decide import decide
 from drorch.run.state import RunState
-from drorch.run.status import Mode
+from drorch.run.status import Mode, RunStatus
 from plans import load, select
 
 _ANSWER_EVERY = 0.05
@@ -165,7 +165,18 @@ async def _refuse_impossible(app: Application, state: RunState, decision: cmd.De
         decide(state, decision, app.clock.now())
 
 
+def refuse_imported(run: str) -> CommandRejectedError:
+    """Return why nobody decides about, or drives, a run that is here to be read only."""
+    return CommandRejectedError(
+        f"the run {run} is open elsewhere; its copy here is for reading only",
+        hint=f"decide where it is driven. If that place is lost for good: 'drorch import FILE "
+        f"--carry-on' with the newest 'drorch export {run}' of it",
+    )
+
+
 def _refuse_ended(state: RunState) -> None:
+    if state.status is RunStatus.IMPORTED:
+        raise refuse_imported(state.run)
     if state.is_over:
         raise CommandRejectedError(
             f"the run {state.run} has ended: {state.status}",

@@ -57,10 +57,17 @@ def problem(
         **(more or {}),
     }
     if _is_page(request):
-        answer = page("problem.html", kind.status, problem=content, version=VERSION)
+        run = _run_of(request)
+        answer = page("problem.html", kind.status, problem=content, run=run, version=VERSION)
         answer.headers.update(headers or {})
         return answer
     return ProblemResponse(content, kind.status, headers=dict(headers or {}))
+
+
+def _run_of(request: Request) -> str:
+    """Return the run that the page was about: the terminal can show it all the same."""
+    parts = request.url.path.split("/")
+    return parts[2] if len(parts) > 2 and parts[1] == "runs" else ""
 
 
 def _is_page(request: Request) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
 
-from drorch.journal.pages import Place, RunFilter, RunLine, RunsPage, runs_page
+from drorch.journal.pages import Place, RunFilter, RunLine, RunsPage, is_imported, runs_page
 from drorch.journal.store import Store
 from drorch.ports.journal import Recorded
 from drorch.run.evolve import evolve, fold
@@ -25,6 +26,7 @@ class RunReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._states: OrderedDict[str, RunState] = OrderedDict()
+        self._latest: dict[str, datetime] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def state(self, run: str) -> RunState:
@@ -36,6 +38,10 @@ class RunReader:
             finally:
                 if run not in self._states:
                     self._locks.pop(run, None)
+
+    def recorded_at(self, run: str) -> datetime | None:
+        """Return when something was last recorded of a run whose `state` was just read."""
+        return self._latest.get(run)
 
     async def runs(
         self, wanted: RunFilter, limit: int | None, after: Place | None = None
@@ -71,11 +77,16 @@ class RunReader:
         else:
             state = _folded(known, recorded)
         state.dirty.clear()
+        if recorded:
+            self._latest[run] = recorded[-1].at
+        if known is None or state.imported:  # it stays so until somebody carries it on here
+            state.imported = await is_imported(self._store, run)
         self._states[run] = state
         self._states.move_to_end(run)
         while len(self._states) > _KEPT:
             gone, _ = self._states.popitem(last=False)
             self._locks.pop(gone, None)
+            self._latest.pop(gone, None)
         return state
 
 

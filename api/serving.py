@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ from api.routes.desk import Desk
 from api.settings import Settings
 from drorch.errors import ConfigurationError
 from drorch.failpoints import arm_from_environment
+from drorch.journal.pages import open_runs
+from drorch.journal.sqlite import SqliteBackend
 
 log = structlog.get_logger()
 
@@ -58,9 +60,12 @@ def serve(settings: Settings, listening: Callable[[str], None] | None = None) ->
     """
     configure_logs()
     _only_loopback(settings.server.host)
-    _try_out(settings)
+    interrupted = _try_out(settings)
     with _listener(settings) as listener:
-        return asyncio.run(_Service(settings, listener, listening or _announce).run())
+        service = _Service(settings, listener, listening or _announce)
+        if listening is None:
+            _tell_beginning(service.url, interrupted)
+        return asyncio.run(service.run())
 
 
 def configure_logs() -> None:
@@ -94,9 +99,23 @@ def _only_loopback(host: str) -> None:
         )
 
 
-def _try_out(settings: Settings) -> None:
-    """Say now what is wrong with the configuration, rather than in a child again and again."""
-    Application(settings).store.close()
+def _try_out(settings: Settings) -> Sequence[str]:
+    """Say now what is wrong with the configuration, rather than in a child again and again.
+
+    Return the open runs that nobody drives: the service carries them on.
+    """
+    return asyncio.run(_interrupted(settings))
+
+
+async def _interrupted(settings: Settings) -> Sequence[str]:
+    app = Application(settings)
+    try:
+        if isinstance(app.store.backend, SqliteBackend):
+            app.store.backend.refuse_damaged()
+        return await app.leases.free([line.id for line in await open_runs(app.store)])
+    finally:
+        await app.leases.close()
+        app.store.close()
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -121,6 +140,17 @@ def _listener(settings: Settings) -> socket.socket:
 def _announce(url: str) -> None:
     sys.stdout.write(f"drorch serves on {url} (pages), {url}/api/v1 (REST), {url}/docs\n")
     sys.stdout.flush()
+
+
+def _tell_beginning(url: str, interrupted: Sequence[str]) -> None:
+    """Say at once where it will be: to stderr, as whoever waits for stdout waits for an answer."""
+    told = [f"drorch starts on {url}, and answers there within seconds"]
+    if interrupted:
+        many = f"{len(interrupted)} interrupted run{'s' if len(interrupted) > 1 else ''}"
+        verb = "are" if len(interrupted) > 1 else "is"
+        told.append(f"{many} {verb} carried on: {', '.join(interrupted)}")
+    sys.stderr.write("\n".join(told) + "\n")
+    sys.stderr.flush()
 
 
 class _Service:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -14,12 +15,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from connectors.network import DEFAULT_ALLOW
 from connectors.secrets import SecretRef
+from connectors.wording import problem_words
 from drorch.errors import ConfigurationError
 from drorch.journal.url import Place, place_of
 from drorch.model.hours import zone_named
 from plans.units import parse_duration
 
 PREFIX = "DRORCH_"
+_OURS = {"source", "audit", "power"}
+"""Not for people to write, or not used yet."""
 
 
 def default_data_dir() -> Path:
@@ -152,10 +156,30 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             return tomllib.load(file)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
-            f"{path}: {error}", hint="the file is TOML: values in quotes, tables in [brackets]"
+            f"{path}: {_toml_words(path, str(error))}",
+            hint="the file is TOML: values in quotes, tables in [brackets]",
         ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
+            hint="check that it is a text file in UTF-8 and that this user may read it",
+        ) from error
+
+
+def _toml_words(path: Path, told: str) -> str:
+    """Return *told*, or what its line lacks where that is plain to see: quotes."""
+    at = re.search(r"at line (\d+)", told)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = lines[int(at[1]) - 1] if at and int(at[1]) <= len(lines) else ""
+    bare = re.fullmatch(
+        r"\s*(?P<key>[\w.-]+)\s*=\s*(?P<value>[A-Za-z/][^\"'\[{#]*?)\s*(#.*)?", line
+    )
+    if at is None or bare is None:
+        return told
+    key, value = bare["key"], bare["value"]
+    return f'line {at[1]}: put {value} into quotes: {key} = "{value}"'
 
 
 def _overlay(table: dict[str, Any], environ: Mapping[str, str]) -> None:
@@ -175,13 +199,40 @@ def _overlay(table: dict[str, Any], environ: Mapping[str, str]) -> None:
 
 
 def _told(error: ValidationError) -> str:
-    parts = []
-    for problem in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "configuration"
-        parts.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
-    return "; ".join(parts)
+    return "; ".join(_problem(item) for item in error.errors(include_url=False))
+
+
+def _problem(item: Any) -> str:
+    place = [str(part) for part in item["loc"]]
+    if item["type"] == "extra_forbidden" and len(place) == 1:
+        near = get_close_matches(place[0], list(Settings.model_fields), 1)
+        guess = f"; did you mean {_bracketed(near[0])}?" if near else ""
+        is_table = isinstance(item["input"], dict)
+        return f"unknown {'table' if is_table else 'key'} {_bracketed(place[0])}{guess}"
+    table = getattr(Settings.model_fields.get(place[0] if place else ""), "annotation", None)
+    known = getattr(table, "model_fields", ())
+    return f"{'.'.join(place) or 'the configuration'}: {problem_words(item, known)}"
+
+
+def _bracketed(name: str) -> str:
+    return name if name == "data_dir" else f"[{name}]"
 
 
 def _hint(error: ValidationError) -> str:
     unknown = [p for p in error.errors(include_input=False) if p["type"] == "extra_forbidden"]
-    return "a key that drorch does not know: is it misspelt?" if unknown else ""
+    if not unknown:
+        return "docs/configuration.md lists every key"
+    tables = ", ".join(_bracketed(name) for name in sorted(Settings.model_fields.keys() - _OURS))
+    return f"there are {tables}"
+
+
+def no_configuration(settings: Settings) -> ConfigurationError | None:
+    """Return what to say where connectors are needed and no file was found; None if one was."""
+    if settings.source is not None or settings.connectors:
+        return None
+    looked = [str(path) for path in candidates()]
+    looked[0] = f"./{looked[0]} (in {Path.cwd()})"
+    return ConfigurationError(
+        f"no drorch.toml was found. Looked for: {', '.join(looked)}",
+        hint="go to its folder, or name it: --config FILE or DRORCH_CONFIG",
+    )

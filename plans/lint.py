@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +15,7 @@ from plans.units import format_duration
 
 DATABASE_CHECKS = frozenset({"postgres", "mysql", "redis"})
 SHOWN = 6
+_PROXMOX = re.compile("pve|prox", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,21 @@ def _services(plan: Plan, _graph: Graph) -> Iterator[Advice]:
             )
 
 
+def _names_as_ids(plan: Plan, _graph: Graph) -> Iterator[Advice]:
+    """On Proxmox ids are numbers: a word there is a name, and no machine would be found."""
+    machines = [(step, step.machine) for step in plan.steps if step.machine is not None]
+    numbered = {ref.connector for _, ref in machines if ref.id and ref.id.isdecimal()}
+    for step, ref in machines:
+        proxmox = ref.connector in numbered or _PROXMOX.search(ref.connector)
+        if proxmox and ref.id is not None and not ref.id.isdecimal():
+            yield Advice(
+                ("steps", step.id, "vm"),
+                "name-as-id",
+                f'"{ref.id}" is taken for an id, and on Proxmox ids are numbers',
+                f"if it is the machine's name, write vm: {{name: {ref.id}}}",
+            )
+
+
 def _unused_limits(plan: Plan, _graph: Graph) -> Iterator[Advice]:
     used = {step.machine.connector for step in plan.steps if step.machine is not None}
     for connector in plan.limits.per_connector:
@@ -265,6 +282,7 @@ RULES: tuple[Rule, ...] = (
     _empty_groups,
     _services,
     _unused_limits,
+    _names_as_ids,
 )
 
 

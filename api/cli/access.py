@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -11,6 +12,9 @@ from api.cli.exits import WrongUseError
 Json: TypeAlias = dict[str, Any]
 
 LAST = "last"
+_LIKE_A_RUN = re.compile(r"-\d+$")
+_LOOKED_AT = 100
+"""Runs among which the one of a plan is looked for."""
 
 
 class Verb(StrEnum):
@@ -62,23 +66,48 @@ class Access(Protocol):
 
     async def holds(self) -> list[Json]: ...
 
-    async def hold(self, connector: str, machine: str, reason: str) -> None: ...
+    async def hold(self, connector: str, machine: str, reason: str) -> list[Json]:
+        """Hold a machine, its id or name, and return what is held now, with what was seen of it."""
 
-    async def release(self, connector: str, machine: str) -> bool: ...
+    async def release(self, connector: str, machine: str) -> bool:
+        """Lift the hold of a machine, its id or name; False when it is not held."""
 
     async def connectors(self) -> list[Json]: ...
 
     async def check(self, name: str) -> Json: ...
 
+    async def nodes(self) -> list[Json]: ...
+
     async def fleet(self) -> Json:
         """Return the machines (``items``) and the connectors that do not answer (``away``)."""
 
 
-async def find_run(access: Access, name: str) -> str:
-    """Return the id that *name* stands for: ``last`` is the newest run."""
-    if name != LAST:
-        return name
-    newest = await access.runs(1)
-    if not newest.items:
-        raise WrongUseError("there is no run yet", hint="'drorch run FILE' makes one")
-    return str(newest.items[0]["id"])
+async def find_run(access: Access, name: str, command: str = "drorch status {run}") -> str:
+    """Return the id that *name* stands for: ``last`` is the newest run.
+
+    Raises `WrongUseError` for a plan's id, with its open run put into *command*.
+    """
+    if name == LAST:
+        newest = await access.runs(1)
+        if not newest.items:
+            raise WrongUseError("there is no run yet", hint="'drorch run FILE' makes one")
+        return str(newest.items[0]["id"])
+    if not _LIKE_A_RUN.search(name):
+        await _refuse_plan(access, name, command)
+    return name
+
+
+async def _refuse_plan(access: Access, name: str, command: str) -> None:
+    """Help who types the name of a plan: at night that is what one remembers."""
+    known = (await access.runs(_LOOKED_AT)).items
+    if any(run["id"] == name for run in known):
+        return
+    runs = [run for run in known if run["plan"] == name]
+    if not runs:
+        return
+    still_open = [run for run in runs if not run["ended_at"]]
+    run = (still_open or runs)[0]["id"]
+    which = "open run" if still_open else "newest run (it has ended)"
+    raise WrongUseError(
+        f"{name} is a plan; its {which} is {run}", hint=f"type: {command.format(run=run)}"
+    )

@@ -3,128 +3,138 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
-from collections.abc import Mapping
-from datetime import UTC, datetime
-
-from rich.text import Text
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 
 from api.cli.access import Access, Given, Json, Verb
-from api.cli.board import Board, Card
+from api.cli.board import Asking, Board, Card
 from api.cli.follow import Show
-from api.cli.screen import marked, out, say
-from api.cli.words import ASK
+from api.cli.keyboard import QUIET, Keyboard
+from api.cli.spans import clock_time
 from drorch.errors import CommandRejectedError
 
 _AGAIN_AFTER = 60.0
 """Seconds after which a question that was put off is asked again."""
-_LOOK_EVERY = 0.5
+_SETTLE = 2.0
+"""Seconds that an answer has to show in the run before the same step may ask here again."""
 
-_MANUAL = {"y": Verb.APPROVE, "yes": Verb.APPROVE, "n": Verb.REJECT, "no": Verb.REJECT}
-_FAILURE = {
-    "r": Verb.RETRY,
-    "retry": Verb.RETRY,
-    "s": Verb.SKIP,
-    "skip": Verb.SKIP,
-    "a": Verb.ACCEPT,
-    "accept": Verb.ACCEPT,
-    "j": Verb.REJECT,
-    "reject": Verb.REJECT,
+_MANUAL = {
+    **dict.fromkeys(("y", "yes", "s", "si", "sì"), Verb.APPROVE),
+    **dict.fromkeys(("n", "no"), Verb.REJECT),
 }
+_FAILURE = {
+    **dict.fromkeys(("r", "retry"), Verb.RETRY),
+    **dict.fromkeys(("s", "skip"), Verb.SKIP),
+    **dict.fromkeys(("a", "accept"), Verb.ACCEPT),
+    **dict.fromkeys(("j", "reject"), Verb.REJECT),
+}
+_COMMENT = "comment (what you saw, for the report): "
+_EARLY = "typed before this could be read: not taken"
 
 
 class Asker:
-    """Puts the questions of a run to whoever sits at the terminal, one after the other."""
+    """Puts the questions of a run to whoever sits at the terminal, one after the other.
 
-    def __init__(self, access: Access, show: Show, program: str) -> None:
+    The run goes on being shown meanwhile. What is typed while no question is there counts for
+    nothing.
+    """
+
+    def __init__(self, access: Access, show: Show, program: str, *, raw: bool) -> None:
         self._access = access
         self._show = show
         self._board = Board(program)
+        self._keyboard = Keyboard(raw=raw, changed=self._changed)
         self._later: dict[str, float] = {}
+        self._put_off: dict[str, str] = {}
+        self._asking = Asking()
+        self._card: Card | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Own the keyboard; what is asked when the context ends is not asked any more."""
+        with self._keyboard.open():
+            try:
+                yield
+            finally:
+                if self._task is not None:
+                    self._task.cancel()
 
     async def attend(self, run: Json) -> None:
-        """Ask what *run* asks now, unless the person has put it off."""
-        now = asyncio.get_running_loop().time()
-        for card in self._board.cards(run, datetime.now(UTC)):
-            if card.asks and self._later.get(card.step, 0.0) <= now:
-                with self._show.pause():
-                    await self._ask(run["id"], card)
+        """Ask what *run* asks now, unless the person has put it off. Returns at once."""
+        cards = [card for card in self._board.cards(run, datetime.now(UTC)) if card.asks]
+        self._put_off = {c.step: self._put_off[c.step] for c in cards if c.step in self._put_off}
+        if self._task is not None and self._task.done():
+            self._task.result()
+            self._task = None
+        if self._task is None:
+            self._begin(run, cards)
+        elif self._card and self._card.step not in {card.step for card in cards}:
+            self._task.cancel()
+            self._task = None
+            self._say(remark=f"{self._card.step} was answered elsewhere")
 
-    async def _ask(self, run: str, card: Card) -> None:
+    def _begin(self, run: Json, cards: list[Card]) -> None:
+        now = asyncio.get_running_loop().time()
+        for card in cards:
+            if self._later.get(card.step, 0.0) <= now:
+                self._card = card
+                self._put_off.pop(card.step, None)
+                self._task = asyncio.create_task(self._ask(run, card))
+                return
+        if self._asking.put_off != self._put_off:
+            self._say()
+
+    async def _ask(self, run: Json, card: Card) -> None:
         verbs = _MANUAL if card.manual else _FAILURE
-        _print_question(card)
-        answer = await self._answer(run, card, _choices(card))
-        if answer is None:
-            say(f"{card.step} was answered elsewhere", style="dim")
-            return
-        verb = verbs.get(answer.strip().lower())
-        if verb is None:
-            loop = asyncio.get_running_loop()
-            self._later[card.step] = loop.time() + _AGAIN_AFTER
-            say(f"put off: asked again in {_AGAIN_AFTER:g} s; elsewhere: {card.command}")
-            return
-        comment = await self._answer(run, card, "comment (what you saw, for the report): ")
-        if comment is not None:
-            await self._give(Given(run=run, verb=verb, step=card.step, comment=comment.strip()))
+        choices, remark = _choices(card), ""
+        while (answer := (await self._answer(choices, remark, QUIET)).lower()) not in verbs:
+            if not answer:
+                self._postpone(run, card)
+                return
+            remark = f"{answer!r} is not an answer"
+        comment = await self._answer(_COMMENT, f"{verbs[answer]} {card.step}", 0.0)
+        given = Given(run=run["id"], verb=verbs[answer], step=card.step, comment=comment)
+        await self._give(given)
+
+    def _postpone(self, run: Json, card: Card) -> None:
+        self._later[card.step] = asyncio.get_running_loop().time() + _AGAIN_AFTER
+        until = datetime.now(UTC) + timedelta(seconds=_AGAIN_AFTER)
+        self._put_off[card.step] = clock_time(until.isoformat(), run["timezone"])
+        self._say(remark=f"{card.step} is asked again at {self._put_off[card.step]}")
 
     async def _give(self, given: Given) -> None:
+        assert given.step is not None  # noqa: S101 (questions belong to steps)
+        self._later[given.step] = asyncio.get_running_loop().time() + _SETTLE
         try:
             await self._access.decide(given)
         except CommandRejectedError as error:
-            say(f"refused: {error.message}", style="yellow")
+            self._say(remark=f"{given.step}: refused: {error.message}")
+        else:
+            self._say()
 
-    async def _answer(self, run: str, card: Card, prompt: str) -> str | None:
-        """Return the line that was typed, or None when the step needs no answer any more."""
-        out().print(Text(prompt, style="bold"), end="")
-        typed = asyncio.ensure_future(read_line())
-        try:
-            while True:
-                await asyncio.wait({typed}, timeout=_LOOK_EVERY)
-                if typed.done():
-                    return typed.result()
-                if not _still_asks(await self._access.run(run), card.step):
-                    return None
-        finally:
-            typed.cancel()
+    async def _answer(self, words: str, remark: str, quiet: float) -> str:
+        """Return what was typed in answer to *words*."""
+        assert self._card is not None  # noqa: S101 (set before anything is asked)
+        self._say(step=self._card.step, words=words, remark=remark)
+        return (await self._keyboard.line(quiet=quiet)).strip()
 
+    def _changed(self) -> None:
+        """Show what was typed."""
+        told = self._asking
+        remark = _EARLY if self._keyboard.early else told.remark.replace(_EARLY, "")
+        self._say(step=told.step, words=told.words, typed=self._keyboard.typed, remark=remark)
 
-def _still_asks(run: Json, step: str) -> bool:
-    return any(s["id"] == step and s["status"] == "waiting" for s in run["steps"])
-
-
-def _print_question(card: Card) -> None:
-    say("")
-    say(marked(f"☎ {card.step}  ", ASK).append(card.what, style="bold"))
-    if card.hint:
-        say(f"  {card.hint}")
-    behind = f" · {card.behind} steps wait behind it" if card.behind else ""
-    say(f"  {card.who}{behind}", style="dim")
+    def _say(self, *, step: str = "", words: str = "", typed: str = "", remark: str = "") -> None:
+        self._asking = Asking(step, words, typed, remark, dict(self._put_off))
+        self._show.ask(self._asking)
 
 
 def _choices(card: Card) -> str:
     if card.manual:
         return "[y]es, [n]o, Enter for later: "
     return "[r]etry, [s]kip, [a]ccept (you vouch for it), re[j]ect, Enter for later: "
-
-
-async def read_line() -> str:
-    """Return the next line typed at the terminal, without its end; empty at end of file."""
-    loop = asyncio.get_running_loop()
-    typed: asyncio.Future[str] = loop.create_future()
-    descriptor = sys.stdin.fileno()
-
-    def ready() -> None:
-        # A terminal hands over whole lines, so this does not block.
-        line = os.read(descriptor, 4096).decode(errors="replace")
-        if not typed.done():
-            typed.set_result(line.rstrip("\r\n"))
-
-    loop.add_reader(descriptor, ready)
-    try:
-        return await typed
-    finally:
-        loop.remove_reader(descriptor)
 
 
 def exact_commands(run: Json, program: str) -> Mapping[str, str]:

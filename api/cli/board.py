@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from api.cli.access import Json
-from api.cli.spans import moment, span
+from api.cli.spans import clock_time, counted, moment, span
 from api.cli.words import ASK, BAD, CALM, GOOD, WARN
+from api.wording import tries
 
 MODES: Mapping[str, tuple[str, str]] = {
     "live": ("LIVE RUN", "bold white on red"),
@@ -38,6 +40,7 @@ SERVICE_GLYPHS: Mapping[str, tuple[str, str]] = {
     "not_affected": ("✓", "dim"),
 }
 
+_DRIVEN = ("awaiting_approval", "running", "paused", "waiting")
 _ACTING = ("starting", "verifying")
 
 
@@ -63,6 +66,27 @@ class Card(NamedTuple):
     asks: bool
     manual: bool
 
+    @property
+    def waits_behind(self) -> str:
+        """Say how much waits for this; empty when nothing does."""
+        if not self.behind:
+            return ""
+        return f"{counted(self.behind, 'step waits', 'steps wait')} behind it"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The question that is put to whoever sits here, and what has been typed so far.
+
+    ``put_off`` tells for each step until when the person does not want to be asked.
+    """
+
+    step: str = ""
+    words: str = ""
+    typed: str = ""
+    remark: str = ""
+    put_off: Mapping[str, str] = field(default_factory=dict)
+
 
 @dataclass(slots=True)
 class Board:
@@ -82,7 +106,7 @@ class Board:
     def _card(self, run: Json, step: Json, behind: int, now: datetime) -> Card:
         manual = step["asks"] == "manual"
         title = f"{step['title']}: " if step["title"] not in ("", step["id"]) else ""
-        what = step["question"] if manual else step["error"] or step["waits_for"]
+        what = step["question"] if manual else evidence_first(step["error"] or step["waits_for"])
         return Card(
             step=step["id"],
             what=f"{title}{what}",
@@ -110,6 +134,28 @@ class Board:
         ranked = sorted(open_steps, key=lambda step: (_rank(step), -behind.get(step["id"], 0)))
         chosen = _mixed(ranked, most)
         return [Row(step["id"], step["status"], why(step, now)) for step in chosen]
+
+    def unseen(self, run: Json, rows: Sequence[Row]) -> str:
+        """Say how many that act or are stuck have no place among *rows*; empty when all have."""
+        shown = {row.step for row in rows}
+        rest = [
+            _rank(step)
+            for step in run["steps"]
+            if step["status"] in _RANKS and step["status"] != "waiting" and step["id"] not in shown
+        ]
+        stuck, acting = sum(r < 4 for r in rest), sum(r == _RANKS["starting"] for r in rest)
+        parts = ((stuck, "stuck"), (acting, "acting"))
+        return ", ".join(f"{many} more {word}" for many, word in parts if many)
+
+    def holder(self, run: Json) -> str:
+        """Name the unsettled step that most pending ones wait for, and how many."""
+        behind = self._counted(run)
+        holding = [s for s in run["steps"] if s["status"] in _RANKS and s["status"] != "pending"]
+        holding = [s for s in holding if s["status"] != "blocked" and behind.get(s["id"])]
+        if not holding:
+            return ""
+        most = max(holding, key=lambda step: behind[step["id"]])
+        return f"{most['id']} holds {behind[most['id']]}"
 
     def _counted(self, run: Json) -> Mapping[str, int]:
         if self._of != run["id"]:
@@ -139,7 +185,7 @@ def _rank(step: Json) -> int:
     status = step["status"]
     if status == "ready" and step["error"]:
         return 2
-    if status in _ACTING and (step["attempt"] > 1 or step["error"]):
+    if status in _ACTING and (step["tries"] > 1 or step["error"]):
         return 3
     if status == "pending" and not any(word in step["waits_for"] for word in _ACTING):
         return 8
@@ -165,7 +211,7 @@ def why(step: Json, now: datetime) -> str:
         told = f"{bad['kind']}: {short_evidence(bad['evidence'])}" if bad else f"for {waits_for}"
         return f"{_age(step['running_at'] or step['started_at'], now)}{_again(step)} {told}"
     if status == "starting":
-        return f"{_age(step['started_at'], now)}{_again(step)} for {waits_for}"
+        return f"{_age(step['attempt_at'], now)}{_again(step)} for {waits_for}"
     if status in ("pending", "blocked"):
         return f"waits for {waits_for or 'what it needs'}"
     if status == "ready" and step["error"]:
@@ -179,10 +225,17 @@ def short_evidence(evidence: str) -> str:
     return answer if colon and asked.startswith("asked ") else evidence
 
 
+_EVIDENCE = re.compile(r"asked (?P<asked>.+?): (?P<answer>.+)", re.DOTALL)
+
+
+def evidence_first(told: str) -> str:
+    """Return what came back before what was asked: a long address must not hide a ``503``."""
+    return _EVIDENCE.sub(r"\g<answer> (asked \g<asked>)", told)
+
+
 def _again(step: Json) -> str:
-    if step["attempt"] <= 1:
-        return ""
-    return f" attempt {step['attempt']}"
+    again = step["tries"] + step["tries_before"] > 1
+    return f" attempt {tries(step)}" if again else ""
 
 
 def _age(since: str | None, now: datetime) -> str:
@@ -261,7 +314,23 @@ def progress(run: Json) -> tuple[int, int, str]:
     return done, total, " · ".join(f"{n} {word}" for n, word in parts if n)
 
 
-Title = Callable[[Json], str]
+def status_words(run: Json) -> str:
+    """Return a run's status; one that is open and that nobody drives does not go on."""
+    alone = not run.get("driven", True) and run["status"] in _DRIVEN
+    return f"{run['status']} (no driver)" if alone else str(run["status"])
+
+
+def undriven_words(run: Json, program: str) -> tuple[str, str]:
+    """Say that nobody drives a run, and what to type."""
+    at = clock_time(run.get("recorded_at"), run["timezone"])
+    since = f" since {at}" if at else ""
+    # A run is carried on beside its store, never through a service.
+    here, remote, _ = program.partition(" --server ")
+    where = "Type on the machine of the service" if remote else "Type"
+    return (
+        f"NOBODY DRIVES THIS RUN{since}: nothing new is started.",
+        f"{where}: {here} run --continue {run['id']}",
+    )
 
 
 def service_title(service: Json, language: str = "en") -> str:

@@ -9,8 +9,11 @@ from typing import Annotated
 import typer
 
 from api.cli import (
+    carrying_commands,
+    db_commands,
     decision_commands,
     estate_commands,
+    node_commands,
     plan_commands,
     run_command,
     runs_commands,
@@ -87,6 +90,10 @@ app.command()(decision_commands.release)
 app.command()(decision_commands.holds)
 app.add_typer(estate_commands.connectors_app, name="connectors")
 app.command()(estate_commands.fleet)
+app.command()(node_commands.nodes)
 app.command()(service_commands.serve)
 app.command()(service_commands.simulator)
 app.command()(plan_commands.schema)
+app.add_typer(db_commands.db_app, name="db")
+app.command("export")(carrying_commands.export)
+app.command("import")(carrying_commands.import_)

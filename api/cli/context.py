@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from api.cli.local import LocalAccess
 from api.cli.program import program_of
 from api.cli.remote import RemoteAccess
 from api.settings import Settings, load_settings
+from drorch.errors import ConfigurationError, JournalUnavailableError
 
 T = TypeVar("T")
 
@@ -35,13 +37,21 @@ class Surroundings:
         """How ``drorch`` has to be called from here, in commands that are there to be typed."""
         return program_of(self.config, self.server)
 
+    @property
+    def zone(self) -> str:
+        """The zone whose time lists show; empty for this machine's."""
+        try:
+            return self.settings().server.timezone
+        except ConfigurationError:  # a service elsewhere is asked: nothing else needs the file
+            return ""
+
     def settings(self) -> Settings:
         return load_settings(self.config)
 
     @asynccontextmanager
     async def application(self) -> AsyncIterator[Application]:
         """Open the local store and the connectors."""
-        async with Application(self.settings()) as app:
+        async with _opened(self.settings()) as app:
             yield app
 
     @asynccontextmanager
@@ -53,6 +63,30 @@ class Surroundings:
         else:
             async with self.application() as app:
                 yield LocalAccess(app)
+
+
+def _opened(settings: Settings) -> Application:
+    """Open the store, or say how to go on at once without it."""
+    try:
+        return Application(settings)
+    except JournalUnavailableError as error:
+        if settings.place.file is None:
+            raise
+        raise _unwritable(settings, error.message, error.hint) from error
+    except OSError as error:
+        told = f"data_dir {settings.data_dir} cannot be used: {error.strerror or error}"
+        raise _unwritable(settings, told, "check that this user may write there") from error
+
+
+def _unwritable(settings: Settings, message: str, hint: str) -> JournalUnavailableError:
+    if os.access(settings.data_dir, os.W_OK):
+        return JournalUnavailableError(message, hint=hint)
+    other = "DRORCH_DATA_DIR=~/drorch-tmp drorch run PLAN --mode live"
+    return JournalUnavailableError(
+        message,
+        hint=f"{hint}. To recover at once, without what was recorded there: {other} "
+        "(what runs is verified, not restarted)",
+    )
 
 
 def surroundings(context: typer.Context) -> Surroundings:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
-from api.cli.access import Given, Json, Verb, find_run
+from api.cli.access import Access, Given, Json, Verb, find_run
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.exits import Exit, WrongUseError
 from api.cli.program import repeat_options
@@ -71,14 +72,31 @@ async def _decided(
     where: Surroundings, run: str, verb: Verb, step: str | None, comment: str
 ) -> None:
     async with where.access() as access:
-        found = await find_run(access, run)
+        found = await find_run(access, run, f"{where.program} {verb} {{run}}")
+        alone = verb is Verb.ABORT and await _ends_here(where, access, found)
         taken = await access.decide(Given(run=found, verb=verb, step=step, comment=comment))
     about = f"{found} {step}" if step else found
-    if taken:
+    if taken and alone:
+        say(f"{about}: aborted here, as nobody drove it; nothing was started, nothing stopped")
+    elif taken:
         say(f"{about}: {_DONE[verb]}")
     else:
         say(f"{about}: {verb} is recorded and takes effect as soon as a process drives the run")
         note(repeat_options(f"hint: carry it on with 'drorch run --continue {found}'"))
+
+
+async def _ends_here(where: Surroundings, access: Access, run: str) -> bool:
+    """Tell whether an abort is carried out by this process, and say what it may wait for."""
+    told = await access.run(run)
+    if where.server or told["driven"] or told["ended_at"]:
+        return False
+    ordered = [step["id"] for step in told["steps"] if step["status"] == "starting"]
+    if ordered:
+        note(
+            f"nobody drives {run}: it is ended here, as soon as it is known what became of the "
+            f"orders that were sent for {', '.join(ordered)}; ctrl-C leaves it open"
+        )
+    return True
 
 
 def hold(
@@ -87,15 +105,35 @@ def hold(
     *,
     reason: Annotated[str, typer.Option(help="Why it must not be started.")],
 ) -> None:
-    """Forbid every start order for a machine, in all runs, until it is released."""
+    """Forbid every start of a machine until it is released.
+
+    In all runs; its id or its name will do.
+    """
     connector, key = _parted(machine)
-    run_async(_held(surroundings(context), connector, key, reason))
-    say(f"{machine}: held; no run starts it until " + repeat_options(f"'drorch release {machine}'"))
+    for held in run_async(_held(surroundings(context), connector, key, reason)):
+        _tell_held(held)
 
 
-async def _held(where: Surroundings, connector: str, machine: str, reason: str) -> None:
+def _tell_held(held: Json) -> None:
+    machine = f"{held['connector']}/{held['machine']}"
+    named = f" ({held['name']}, {held['power']})" if held["name"] else ""
+    until = repeat_options(f"'drorch release {machine}'")
+    if held["told"]:
+        say(f"{machine}: noted, but {held['told']}", style="bold yellow")
+        say(f"no run starts what is called that until {until}; it stands in 'holds' as unchecked")
+        return
+    say(f"{machine}{named}: held; no run starts it until {until}")
+    if held["power"] in ("running", "starting"):
+        say(
+            f"WARNING: {machine} ({held['name']}) IS RUNNING NOW; a hold does not stop it. "
+            "Cut its network or stop it on the hypervisor.",
+            style="bold red",
+        )
+
+
+async def _held(where: Surroundings, connector: str, machine: str, reason: str) -> list[Json]:
     async with where.access() as access:
-        await access.hold(connector, machine, reason)
+        return await access.hold(connector, machine, reason)
 
 
 def release(context: typer.Context, machine: Machine) -> None:
@@ -122,17 +160,25 @@ def _parted(machine: str) -> tuple[str, str]:
 
 def holds(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     """List the machines that must not be started."""
-    found = run_async(_holds(surroundings(context)))
+    where = surroundings(context)
+    found, zone = run_async(_holds(where)), where.zone
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
         note("no machine is held")
     else:
         rows = [
-            (f"{h['connector']}/{h['machine']}", h["reason"], h["by"], day_and_time(h["at"]))
+            (
+                f"{h['connector']}/{h['machine']}",
+                h["name"] or "",
+                Text(h["told"] or h["power"] or "", style="yellow" if h["told"] else ""),
+                h["reason"],
+                h["by"],
+                day_and_time(h["at"], zone),
+            )
             for h in found
         ]
-        print_table(("machine", "reason", "by", "since"), rows)
+        print_table(("machine", "name", "now", "reason", "by", "since"), rows)
     finish(Exit.DONE)
 
 

@@ -12,11 +12,13 @@ from api.cli.access import Json
 from api.cli.asking import Asker, exact_commands
 from api.cli.board import Board
 from api.cli.exits import Exit
-from api.cli.follow import Attend, Show, Silence, follow, nobody, showing
+from api.cli.follow import Attend, Show, Silence, follow, has_screen, nobody, showing
 from api.cli.live import View
 from api.cli.local import LocalAccess
-from api.cli.screen import Format, complain, note, print_json
+from api.cli.screen import Format, complain, note, out, print_json
 from api.cli.summary import print_rehearsal, print_summary
+from drorch.engine.rehearsal import UNSEEN
+from drorch.ports.connector import Severity
 from drorch.ports.lease import Lease
 from drorch.run.state import RunState
 from drorch.run.status import RunStatus
@@ -62,13 +64,20 @@ async def carry_on(app: Application, run: str, lease: Lease | None, manner: Mann
 async def _driven(
     app: Application, access: LocalAccess, run: str, lease: Lease | None, manner: Manner
 ) -> Json:
+    recorded = await access.events(run, 0)
+    # One that begins here tells all of itself; one that is carried on has told it before.
+    told = recorded[-1]["seq"] if lease is None and recorded else 0
     async with _driving(app, run, lease) as driven:
         imagined = (await access.run(run))["mode"] in ("dry-run", "simulate")
         if imagined or manner.format is Format.JSON:
-            return await _followed(access, run, Silence(), manner, driven)
+            return await _followed(access, run, Silence(), _attend(manner), driven)
         view = View(board=Board(manner.program))
-        with showing(app.settings.data_dir, view=view) as show:
-            return await _followed(access, run, show, manner, driven)
+        with showing(app.settings.data_dir, view=view, told=told) as show:
+            if not manner.may_ask:
+                return await _followed(access, run, show, _attend(manner), driven)
+            asker = Asker(access, show, manner.program, raw=has_screen(out()))
+            with asker.listening():
+                return await _followed(access, run, show, asker.attend, driven)
 
 
 @contextlib.asynccontextmanager
@@ -84,10 +93,10 @@ async def _driving(
 
 
 async def _followed(
-    access: LocalAccess, run: str, show: Show, manner: Manner, driven: asyncio.Task[RunState]
+    access: LocalAccess, run: str, show: Show, attend: Attend, driven: asyncio.Task[RunState]
 ) -> Json:
     """Follow the run, but no longer than it is driven: what breaks the driver is raised."""
-    following = asyncio.create_task(follow(access, run, show, _attend(access, show, manner)))
+    following = asyncio.create_task(follow(access, run, show, attend))
     try:
         await asyncio.wait({driven, following}, return_when=asyncio.FIRST_COMPLETED)
         if driven.done() and not driven.cancelled() and (broken := driven.exception()):
@@ -98,9 +107,7 @@ async def _followed(
         await asyncio.wait({following})
 
 
-def _attend(access: LocalAccess, show: Show, manner: Manner) -> Attend:
-    if manner.may_ask:
-        return Asker(access, show, manner.program).attend
+def _attend(manner: Manner) -> Attend:
     return _Patience().attend if manner.no_input else nobody
 
 
@@ -136,12 +143,21 @@ async def _told_end(access: LocalAccess, run: Json, manner: Manner) -> Exit:
         print_rehearsal(run)
     elif refusal is None:
         path = (await access.report(run["id"]))["critical_path"]
-        print_summary(run, path if run["mode"] == "simulate" else ())
+        print_summary(run, path if run["mode"] == "simulate" else (), program=manner.program)
     if refusal is not None:
         code, finding = refusal
         complain(finding["message"], finding["hint"])
         return code
-    return Exit.DONE if run["status"] == RunStatus.SUCCEEDED else Exit.ENDED_BADLY
+    return _ended_with(run)
+
+
+def _ended_with(run: Json) -> Exit:
+    """Return the code for how *run* ended: a dry run whose only trouble is who was away says so."""
+    if run["status"] == RunStatus.SUCCEEDED:
+        return Exit.DONE
+    errors = {f["code"] for f in run["findings"] if f["severity"] == Severity.ERROR}
+    unseen = run["mode"] == "dry-run" and errors and errors <= UNSEEN
+    return Exit.UNREACHABLE if unseen else Exit.ENDED_BADLY
 
 
 def _refusal(run: Json) -> tuple[Exit, Json] | None:

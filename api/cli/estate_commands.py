@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +15,9 @@ from api.cli.exits import Exit
 from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, complain, note, print_json, print_table, say
+from api.cli.spans import counted
 from api.cli.summary import print_findings
+from api.settings import no_configuration
 
 connectors_app = typer.Typer(
     invoke_without_command=True, help="Hypervisors: who answers, which version, which rights lack."
@@ -28,15 +31,34 @@ def connectors(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     """List the configured hypervisors; exit code 4 when one cannot be reached."""
     if context.invoked_subcommand is not None:
         return
-    found = run_async(_connectors(surroundings(context)))
+    where = surroundings(context)
+    source = _configured(where)
+    found = run_async(_connectors(where))
     if as_ is Format.JSON:
         print_json(found)
-    elif not found:
-        note("no connector is configured: add [connectors.NAME] to drorch.toml")
+        finish(_reached_all(found))
+    if source is not None:
+        note(f"config: {source}", style="dim")
+    if not found:
+        note("no connector is configured: add [connectors.NAME] to it")
     else:
         print_table(("connector", "type", "answers", "product"), [_reached(line) for line in found])
+    finish(_reached_all(found))
+
+
+def _reached_all(found: Sequence[Json]) -> Exit:
     bad = any(not line.get("ok", True) for line in found)
-    finish(Exit.UNREACHABLE if bad else Exit.DONE)
+    return Exit.UNREACHABLE if bad else Exit.DONE
+
+
+def _configured(where: Surroundings) -> Path | None:
+    """Return the configuration that is used here. Raises `ConfigurationError` if there is none."""
+    if where.server:
+        return None
+    settings = where.settings()
+    if (missing := no_configuration(settings)) is not None:
+        raise missing
+    return settings.source.resolve() if settings.source else None
 
 
 async def _connectors(where: Surroundings) -> list[Json]:
@@ -88,11 +110,13 @@ def _print_checked(found: Json) -> None:
 
 
 def fleet(context: typer.Context, *, as_: As = Format.TABLE) -> None:
-    """List every machine that the connectors see, and which stored plan covers it.
+    """List every machine that is seen, and which plan covers it.
 
     Exit code 4 when a connector does not answer; the machines of the others are listed.
     """
-    found = run_async(_fleet(surroundings(context)))
+    where = surroundings(context)
+    _configured(where)
+    found = run_async(_fleet(where))
     if as_ is Format.JSON:
         print_json(found)
     elif found["items"]:
@@ -123,4 +147,4 @@ def _print_fleet(machines: Sequence[Json]) -> None:
     ]
     print_table(("machine", "name", "power", "host", "plan", ""), rows)
     covered = sum(bool(line["plans"]) for line in machines)
-    say(f"{len(machines)} machines, {covered} covered by a plan", style="dim")
+    say(f"{counted(len(machines), 'machine')}, {covered} covered by a plan", style="dim")

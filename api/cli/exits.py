@@ -15,6 +15,7 @@ from drorch.errors import (
     PlanError,
     RunNotFoundError,
 )
+from drorch.journal.carrying import RunFileError
 
 
 class Exit(IntEnum):
@@ -45,6 +46,7 @@ _WRONG_USE = (
     ConnectorNotFoundError,
     MachineNotFoundError,
     PlanError,
+    RunFileError,
     RunNotFoundError,
     StepNotFoundError,
     WrongUseError,

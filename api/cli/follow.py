@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -14,9 +15,12 @@ from rich.text import Text
 
 from api.cli import logs
 from api.cli.access import Access, Json
+from api.cli.board import Asking, Board
 from api.cli.live import View
 from api.cli.screen import out
-from api.cli.words import tell
+from api.cli.spans import counted, zone_words
+from api.cli.words import ASK, tell
+from drorch.run.status import RunStatus
 
 LOOK_EVERY = 0.25
 """Seconds between two looks: a screen that changes more often cannot be read."""
@@ -31,8 +35,8 @@ class Show(Protocol):
 
     def show(self, run: Json, events: Sequence[Json]) -> None: ...
 
-    def pause(self) -> contextlib.AbstractContextManager[None]:
-        """Leave the terminal to questions for as long as the context lasts."""
+    def ask(self, asking: Asking) -> None:
+        """Show the question that is asked here, with what has been typed, from now on."""
 
 
 class Silence:
@@ -41,25 +45,50 @@ class Silence:
     def show(self, run: Json, events: Sequence[Json]) -> None:
         del run, events
 
-    def pause(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    def ask(self, asking: Asking) -> None:
+        del asking
 
 
 class PlainLines:
-    """One line for each event that is worth one."""
+    """One line for each event that is worth one. What was *told* before is not repeated."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, told: int = 0, program: str = "drorch") -> None:
         self._console = console
+        self._told = told
+        self._board = Board(program)
+        self._run: Json | None = None
+        self._asked = Asking()
 
     def show(self, run: Json, events: Sequence[Json]) -> None:
-        del run
-        for event in events:
-            if (line := tell(event)) is not None:
+        first, self._run = self._run is None, run
+        zone = run["timezone"]
+        if first:
+            self._say(f"times are those of {zone_words(zone)}", "dim")
+        before = sum(event["seq"] <= self._told for event in events)
+        if before:
+            self._say(f"-- before the interruption: {counted(before, 'event')}, not told again --")
+            for card in self._board.cards(run, datetime.now(UTC)):
+                self._say(f"still open: {card.step}: {card.what}; {card.command}", ASK)
+        for event in events[before:]:
+            if (line := tell(event, zone)) is not None:
                 text = Text(f"{line.at} ").append(line.text, style=line.style)
                 self._console.print(text, soft_wrap=True)
 
-    def pause(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
+    def ask(self, asking: Asking) -> None:
+        """Print a question once, and its remarks; the terminal shows what is typed."""
+        before, self._asked = self._asked, asking
+        if asking.remark and asking.remark != before.remark:
+            self._say(asking.remark)
+        if asking.words and (asking.step, asking.words) != (before.step, before.words):
+            cards = self._board.cards(self._run, datetime.now(UTC)) if self._run else []
+            for card in cards:
+                if card.step == asking.step:
+                    self._say(f"{card.step}: {card.what}", ASK)
+                    self._say(f"  {card.who}  {card.waits_behind}", "dim")
+            self._console.print(asking.words, end="", style="bold")
+
+    def _say(self, words: str, style: str = "") -> None:
+        self._console.print(Text(words, style=style), soft_wrap=True)
 
 
 class LiveView:
@@ -70,13 +99,23 @@ class LiveView:
         self._view = view
         self._full = full_screen
         self._live: Live | None = None
+        self._run: Json | None = None
 
     def show(self, run: Json, events: Sequence[Json]) -> None:
-        self._view.hear(events)
-        if self._live is not None:
+        self._run = run
+        self._view.hear(events, run["timezone"])
+        self._draw()
+
+    def ask(self, asking: Asking) -> None:
+        self._view.asking = asking
+        self._draw()
+
+    def _draw(self) -> None:
+        if self._live is not None and self._run is not None:
             # One line stays free: a full last line would make some terminals scroll.
             height = self._console.height - 1
-            self._live.update(self._view.draw(run, self._console.width, height), refresh=True)
+            drawn = self._view.draw(self._run, self._console.width, height)
+            self._live.update(drawn, refresh=True)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -94,37 +133,29 @@ class LiveView:
             finally:
                 self._live = None
 
-    @contextlib.contextmanager
-    def pause(self) -> Iterator[None]:
-        live = self._live
-        if live is None:
-            yield
-            return
-        live.stop()
-        self._live = None
-        try:
-            yield
-        finally:
-            live.start(refresh=True)
-            self._live = live
-
 
 @contextlib.contextmanager
-def showing(data_dir: Path | None, *, view: View | None = None) -> Iterator[Show]:
+def showing(data_dir: Path | None, *, view: View, told: int = 0) -> Iterator[Show]:
     """Yield the way to show a run that fits where stdout goes.
 
-    While the live view owns the terminal, logs go to a file in *data_dir*.
+    The events up to number *told* belong to the past: nobody shall think that they happen now.
+    Meanwhile logs go to a file in *data_dir*: what matters of them is told as events, too.
     """
     console = out()
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield PlainLines(console)
-        return
-    live = LiveView(console, view or View())
     with contextlib.ExitStack() as stack:
         if data_dir is not None:
             stack.enter_context(logs.logging_to(data_dir / "drorch.log"))
-        stack.enter_context(live.running())
-        yield live
+        if has_screen(console):
+            live = LiveView(console, view)
+            stack.enter_context(live.running())
+            yield live
+        else:
+            yield PlainLines(console, told=told, program=view.board.program)
+
+
+def has_screen(console: Console) -> bool:
+    """Tell whether a live view can be drawn there."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 async def nobody(run: Json) -> None:
@@ -133,7 +164,10 @@ async def nobody(run: Json) -> None:
 
 
 async def follow(access: Access, run: str, show: Show, attend: Attend = nobody) -> Json:
-    """Show *run* until it is over and return it; *attend* gets each look."""
+    """Show *run* until it is over and return it; *attend* gets each look.
+
+    One that is here to be read only is shown once: it goes on elsewhere.
+    """
     loop = asyncio.get_running_loop()
     seen = 0
     while True:
@@ -142,7 +176,7 @@ async def follow(access: Access, run: str, show: Show, attend: Attend = nobody) 
         events = await access.events(run, seen)
         seen = events[-1]["seq"] if events else seen
         show.show(told, events)
-        if told["ended_at"]:
+        if told["ended_at"] or told["status"] == RunStatus.IMPORTED:
             return told
         cost = min(loop.time() - began, 1.0)
         await attend(told)

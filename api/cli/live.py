@@ -17,20 +17,26 @@ from api.cli.board import (
     MODES,
     SERVICE_GLYPHS,
     SIMULATED,
+    Asking,
     Board,
     Card,
     progress,
     service_time,
     service_title,
+    status_words,
+    undriven_words,
 )
+from api.cli.card_lines import card_lines
 from api.cli.screen import marked
-from api.cli.spans import between, clock_time, span
-from api.cli.words import ASK, MINOR, Line, tell
+from api.cli.spans import between, clock_time, span, zone_words
+from api.cli.words import ASK, BAD, MINOR, Line, tell
 from api.openings import opening, openings_line
 
 _MOST_ROWS = 12
 _MOST_EVENTS = 8
 _MOST_STORY = 3
+_PATIENCE = 2.0
+"""Seconds without a driver that are no news: another process may be taking the run over."""
 _TITLE = 16
 """Columns that a service's name keeps when its opening is told beside it."""
 _STATUS_STYLES = {"waiting": ASK, "failed": "bold red", "paused": "bold yellow"}
@@ -44,37 +50,64 @@ class View:
     footer: str = ""
     story: str = ""
     board: Board = field(default_factory=Board)
+    asking: Asking = field(default_factory=Asking)
+    _undriven_since: datetime | None = None
     _events: deque[Line] = field(default_factory=lambda: deque(maxlen=50))
 
-    def hear(self, events: Iterable[Json]) -> None:
-        """Take what has happened since the last drawing."""
+    def hear(self, events: Iterable[Json], zone: str = "") -> None:
+        """Take what has happened since the last drawing. Times are shown as in *zone*."""
         for event in events:
-            if event["type"] not in MINOR and (line := tell(event)) is not None:
+            if event["type"] not in MINOR and (line := tell(event, zone)) is not None:
                 self._events.append(line)
 
     def draw(self, run: Json, width: int, height: int, now: datetime | None = None) -> Group:
         """Return the screen: never more than *height* lines of *width* columns."""
         now = now or datetime.now(UTC)
-        lines = [_band(run, width, simulated=self.simulated), *self._told(width)]
-        lines += _progress(run, width, now)
+        alone = self._alone(run, width, now)
+        status = status_words(run) if alone else str(run["status"])
+        lines = [_band(run, status, width, simulated=self.simulated), *alone]
+        lines += [*self._told(width), *_progress(run, width, now)]
         cards = self.board.cards(run, now)
-        asked = _cards(cards, width, most=1 if height < 30 else 3)
-        room = height - len(lines) - len(asked) - 1
-        services = _services(run, width, min(room // 3, 10), now)
+        lines += self._cards(cards, width, height - len(lines) - 1)
+        room = height - len(lines) - 1
+        services = _services(run, width, min(room // 2, 10), now)
         room -= len(services)
         events = min(_MOST_EVENTS, max(2, room // 3)) if room >= 7 else 0
         rows = self._rows(run, width, min(_MOST_ROWS, room - events - 2), now, len(cards))
         # What the table does not need, the events may have: a quiet hour shows its history.
         events = min(len(self._events), room - len(rows) - 1)
-        lines += [*services, *asked, *rows, *self._last(events, width)]
-        lines.append(_footer(self.footer, run, width, now))
+        lines += [*services, *rows, *self._last(events, width)]
+        lines.append(_footer(self.footer, run, width, now, self.asking.remark))
         return Group(*(_cut(line, width) for line in lines[:height]))
+
+    def _alone(self, run: Json, width: int, now: datetime) -> list[Text]:
+        """Say that nobody drives the run, once it is more than a change of drivers."""
+        if run.get("driven", True) or run["ended_at"]:
+            self._undriven_since = None
+            return []
+        self._undriven_since = self._undriven_since or now
+        if (now - self._undriven_since).total_seconds() < _PATIENCE:
+            return []
+        # A command is there to be typed: it is wrapped, never cut.
+        return [
+            Text(f" {part}", style=BAD)
+            for words in undriven_words(run, self.board.program)
+            for part in wrap(words, width - 1, break_on_hyphens=False)
+        ]
+
+    def _cards(self, cards: Sequence[Card], width: int, room: int) -> list[Text]:
+        # At least a third of the screen is left for what goes on.
+        lines = card_lines(cards, self.asking, width, max(4, room * 2 // 3))
+        return [_rule("a person must act", width, style=ASK), *lines] if lines else []
 
     def _rows(self, run: Json, width: int, most: int, now: datetime, cards: int) -> list[Text]:
         if most < 1 or run["ended_at"]:
             return []
         rows = self.board.rows(run, now, most + cards)
         rows = [row for row in rows if row.status != "waiting"][:most]
+        if unseen := self.board.unseen(run, rows):
+            rows = rows[: most - 1] if len(rows) == most else rows
+            unseen = self.board.unseen(run, rows)
         lines = [_rule("acting and waiting", width)] if rows else []
         name = max(14, min(24, width // 4))
         for row in rows:
@@ -84,6 +117,8 @@ class View:
             line.append(f"{row.status:10} ", style=style)
             line.append(row.why)
             lines.append(line)
+        if unseen:
+            lines.append(Text(f"   … and {unseen}", style="bold"))
         return lines
 
     def _told(self, width: int) -> list[Text]:
@@ -102,11 +137,11 @@ class View:
         return lines
 
 
-def _band(run: Json, width: int, *, simulated: bool) -> Text:
+def _band(run: Json, status: str, width: int, *, simulated: bool) -> Text:
     words, style = MODES.get(run["mode"], (str(run["mode"]).upper(), "reverse"))
-    if simulated and run["mode"] == "live":
+    if run["mode"] == "live" and (simulated or run.get("simulated")):
         words, style = SIMULATED
-    status = str(run["status"]).upper().replace("_", " ")
+    status = status.upper().replace("_", " ")
     left, right = f" {words} ", f" {run['id']}  {status} "
     if len(left) + len(right) > width:
         left = _short(left, width - len(right))
@@ -129,7 +164,8 @@ def _times(run: Json, now: datetime) -> Text:
     began = run["started_at"] or run["created_at"]
     used = between(began, run["ended_at"] or now.isoformat())
     goal = run["rto"]["seconds"] if run["rto"] else None
-    line = Text(f" since {clock_time(began)}, {span(used)}")
+    zone = run["timezone"]
+    line = Text(f" since {clock_time(began, zone)} ({zone_words(zone)}), {span(used)}")
     if goal is not None:
         late = used is not None and used > goal
         line.append(f" of {span(goal)} (RTO)", style="bold red" if late else "")
@@ -181,42 +217,11 @@ def _service(service: Json, run: Json, width: int, now: datetime) -> Text:
     return line
 
 
-def _cards(cards: Sequence[Card], width: int, most: int) -> list[Text]:
-    lines: list[Text] = []
-    for card in cards[:most]:
-        lines += _card(card, width)
-    if len(cards) > most:
-        more = ", ".join(card.step for card in cards[most:])
-        lines.append(Text(f" ┃ and {len(cards) - most} more: {more}", style=ASK))
-    return [_rule("a person must act", width, style=ASK), *lines] if lines else []
-
-
-def _card(card: Card, width: int) -> list[Text]:
-    first = marked(" ┃ ", ASK)
-    first.append(f"☎ {card.step}  ", style=ASK)
-    if card.behind:
-        first.append(f"({card.behind} steps wait behind it)  ", style="bold")
-    first.append(card.what, style="bold")
-    second = marked(" ┃ ", ASK)
-    second.append(f"  {card.who}")
-    if card.since:
-        second.append(f", asked {card.since} ago")
-    third = marked(" ┃ ", ASK)
-    third.append(f"  {_fitting(card, width - 5)}", style="cyan")
-    return [first, second, third]
-
-
-def _fitting(card: Card, width: int) -> str:
-    """Return the command in the longest form that is not cut: it is there to be typed."""
-    bare = card.command.removesuffix(" --comment '..'")
-    forms = (f"{card.command}   ({card.others})", card.command, bare)
-    return next((form for form in forms if len(form) <= width), bare)
-
-
-def _footer(footer: str, run: Json, width: int, now: datetime) -> Text:
-    alive = f"data of {now.astimezone().strftime('%H:%M:%S')}"
-    told = footer or f"driven by {run['driver'] or 'nobody yet'}"
-    return Text(_short(f" {alive} · {told}", width), style="dim")
+def _footer(footer: str, run: Json, width: int, now: datetime, remark: str) -> Text:
+    alive = f"data of {clock_time(now.isoformat(), run['timezone'])}"
+    driver = run["driver"] if run.get("driven", True) else ""
+    told = remark or footer or f"driven by {driver or 'nobody'}"
+    return Text(_short(f" {alive} · {told}", width), style="bold" if remark else "dim")
 
 
 def _rule(words: str, width: int, style: str = "dim") -> Text:

@@ -38,7 +38,10 @@ def validate(
         Format, typer.Option("--format", help="How problems are printed.")
     ] = Format.TABLE,
 ) -> None:
-    """Check plans and list every problem with its place; exit code 2 when there is any."""
+    """Check plans and list every problem with its place.
+
+    Exit code 2 when there is any.
+    """
     checked = [_checked(file) for file in files]
     problems = [problem for one in checked for problem in one.problems]
     if as_ is Format.JSON:
@@ -101,7 +104,7 @@ def show(
     ] = None,
     as_: Annotated[Drawing, typer.Option("--format", help="How it is drawn.")] = Drawing.TABLE,
 ) -> None:
-    """Show the waves, the critical path and the expected duration of a plan."""
+    """Show a plan's waves, critical path and expected duration."""
     found = run_async(_found(surroundings(context), plan))
     chosen = select(found, only) if only else found
     match as_:
@@ -123,5 +126,5 @@ async def _found(where: Surroundings, plan: str) -> Plan:
 
 
 def schema() -> None:
-    """Print the JSON Schema of plans, for editors that complete and check them."""
+    """Print the JSON Schema of plans, for editors."""
     print_json(json_schema())

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Iterable
 from contextvars import ContextVar
+from pathlib import Path
 
 _GIVEN: ContextVar[tuple[str | None, str | None]] = ContextVar("given", default=(None, None))
 _TYPED = re.compile(r"'drorch (?P<command>[a-z]+)(?P<rest>[^']*)'")
@@ -16,10 +19,20 @@ _NEVER_REMOTE = frozenset({"run", "serve"})
 
 def program_of(config: object, server: str | None) -> str:
     """Return ``drorch`` with the global options that were given; never the token."""
-    words = ["drorch"]
+    words = [called()]
     words += ["--config", shlex.quote(str(config))] if config else []
     words += ["--server", shlex.quote(server)] if server else []
     return " ".join(words)
+
+
+def called() -> str:
+    """Return ``drorch``, or the path by which it was called where no shell would find it."""
+    given = Path(sys.argv[0])
+    if given.name != "drorch":  # python -m, or a test
+        return "drorch"
+    found = shutil.which("drorch")
+    is_found = found is not None and given.exists() and Path(found).samefile(given)
+    return "drorch" if is_found else shlex.quote(str(given))
 
 
 def remember(globals_first: Iterable[str]) -> None:
@@ -44,6 +57,6 @@ def _as_typed(match: re.Match[str]) -> str:
     config, server = _GIVEN.get()
     command = match["command"]
     if command in _BARE or "--help" in match["rest"]:
-        return match[0]
+        return f"'{called()} {command}{match['rest']}'"
     here = program_of(config, None if command in _NEVER_REMOTE else server)
     return f"'{here} {command}{match['rest']}'"

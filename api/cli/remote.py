@@ -81,9 +81,10 @@ class RemoteAccess:
     async def holds(self) -> list[Json]:
         return await self._all("/holds")
 
-    async def hold(self, connector: str, machine: str, reason: str) -> None:
+    async def hold(self, connector: str, machine: str, reason: str) -> list[Json]:
         where = f"/holds/{_part(connector)}/{_part(machine)}"
-        await self._call("PUT", where, json={"reason": reason})
+        held: Json = await self._call("PUT", where, json={"reason": reason})
+        return [held, *held.get("also", ())]
 
     async def release(self, connector: str, machine: str) -> bool:
         try:
@@ -98,6 +99,9 @@ class RemoteAccess:
     async def check(self, name: str) -> Json:
         checked: Json = await self._call("POST", f"/connectors/{_part(name)}/check")
         return checked
+
+    async def nodes(self) -> list[Json]:
+        return await self._all("/nodes")
 
     async def fleet(self) -> Json:
         items: list[Json] = []

@@ -14,11 +14,14 @@ from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.driving import Manner, carry_on
 from api.cli.exits import Exit, WrongUseError
 from api.cli.screen import Format, is_interactive, note, say
+from api.cli.spans import counted
 from api.cli.summary import finding_line
-from api.operations import ChosenPlan, Wish, choose_plan, start_run
+from api.operations import ChosenPlan, Wish, choose_plan, refuse_imported, start_run
+from api.settings import no_configuration
 from drorch.engine.preflight import Look
 from drorch.errors import CommandRejectedError
-from drorch.journal.pages import open_runs
+from drorch.failpoints import arm_from_environment
+from drorch.journal.pages import is_imported, open_runs
 from drorch.model.plan import Plan
 from drorch.run.status import Mode
 from drorch.run.views import finding_json
@@ -72,11 +75,12 @@ def run(
         Format, typer.Option("--format", help="How the result is printed.")
     ] = Format.TABLE,
 ) -> None:
-    """Run a plan to its end in this very process, with live progress.
+    """Run a plan to its end in this very process.
 
-    A live run asks to type the plan's id, or takes it from --confirm. Ctrl-C leaves the run
-    open: 'drorch run --continue' carries it on.
+    With live progress. A live run asks to type the plan's id, or takes it from --confirm.
+    Ctrl-C leaves the run open: 'drorch run --continue' carries it on.
     """
+    arm_from_environment()
     where = surroundings(context)
     if where.server:
         raise WrongUseError(
@@ -108,6 +112,7 @@ async def _begun(where: Surroundings, plan: str, asked: _Asked) -> Exit:
         wish = Wish(
             chosen=chosen, mode=asked.mode, by=whoami(), reason=asked.reason, only=asked.only
         )
+        _refuse_unconfigured(app, wish)
         look = None
         if asked.mode is Mode.LIVE:
             _check_confirmation(chosen.plan, asked)
@@ -116,6 +121,14 @@ async def _begun(where: Surroundings, plan: str, asked: _Asked) -> Exit:
         run, lease = await start_run(app, wish, look, keep_lease=True)
         (note if asked.manner.format is Format.JSON else say)(run)
         return await carry_on(app, run, lease, asked.manner)
+
+
+def _refuse_unconfigured(app: Application, wish: Wish) -> None:
+    """Refuse a run that needs connectors where there is no configuration at all."""
+    machines = any(step.machine is not None for step in wish.plan.steps)
+    missing = no_configuration(app.settings)
+    if wish.mode is not Mode.SIMULATE and machines and missing is not None:
+        raise missing
 
 
 def _check_confirmation(plan: Plan, asked: _Asked) -> None:
@@ -159,7 +172,7 @@ def _confirm(whole: Plan, plan: Plan, errors: int) -> None:
     machines = sum(step.machine is not None for step in plan.steps)
     connectors = sorted({s.machine.connector for s in plan.steps if s.machine is not None})
     note(
-        f"LIVE RUN: {machines} machines on {', '.join(connectors) or 'no connector'} "
+        f"LIVE RUN: {counted(machines, 'machine')} on {', '.join(connectors) or 'no connector'} "
         f"will be started where they are off{f'; errors were found: {errors}' if errors else ''}.",
         style="bold red",
     )
@@ -172,6 +185,8 @@ async def _continued(where: Surroundings, run: str | None, manner: Manner) -> Ex
     async with where.application() as app:
         found = run if run not in (None, "last") else await _interrupted(app)
         assert found is not None  # noqa: S101 (_interrupted returns one or raises)
+        if await is_imported(app.store, found):
+            raise refuse_imported(found)
         (note if manner.format is Format.JSON else say)(found)
         return await carry_on(app, found, None, manner)
 

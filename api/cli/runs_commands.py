@@ -10,31 +10,25 @@ import typer
 from rich.text import Text
 
 from api.cli.access import Json, RunList, find_run
-from api.cli.board import GLYPHS, Board, why
+from api.cli.board import Board, status_words
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.exits import Exit, WrongUseError
 from api.cli.follow import Silence, follow, showing
 from api.cli.live import View
 from api.cli.program import repeat_options
-from api.cli.screen import Format, marked, note, print_json, print_table, say
-from api.cli.spans import between, clock_time, day_and_time, span
-from api.cli.summary import print_findings, print_rehearsal, print_services, print_summary
+from api.cli.report_table import print_report
+from api.cli.screen import Format, note, out, print_json, print_table
+from api.cli.spans import between, day_and_time, span
+from api.cli.status_table import RUN_STYLES, print_status
+from api.cli.summary import print_rehearsal, print_summary
 from drorch.run.status import RunStatus
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'last'.")]
 As = Annotated[Format, typer.Option("--format", help="How it is printed.")]
 
-_RUN_STYLES = {
-    "succeeded": "green",
-    "failed": "bold red",
-    "aborted": "red",
-    "waiting": "bold magenta",
-    "paused": "yellow",
-    "running": "cyan",
-}
-
 
 class ReportFormat(StrEnum):
+    TABLE = "table"
     JSON = "json"
     HTML = "html"
     CSV = "csv"
@@ -69,77 +63,47 @@ async def _runs(where: Surroundings, limit: int | None) -> RunList:
 
 def _line(run: Json) -> tuple[str | Text, ...]:
     counts = run["counts"]
-    status = Text(str(run["status"]), style=_RUN_STYLES.get(run["status"], ""))
+    words = status_words(run)
+    style = "bold red" if words != run["status"] else RUN_STYLES.get(run["status"], "")
+    status = Text(words, style=style)
     took = between(run["started_at"], run["ended_at"] or datetime.now(UTC).isoformat())
-    began = day_and_time(run["started_at"] or run["created_at"])
+    began = day_and_time(run["started_at"] or run["created_at"], run["timezone"])
     done = f"{counts['healthy']}/{sum(counts.values())} healthy"
+    if run["examined"]:
+        done = f"{run['examined']['seen']}/{run['examined']['machines']} examined"
     return run["id"], run["mode"], status, began, span(took), done, run["started_by"]
 
 
-def status(context: typer.Context, run: Run, *, as_: As = Format.TABLE) -> None:
-    """Show where a run stands: services, who must act, what acts and what waits, and why."""
+def status(
+    context: typer.Context,
+    run: Run,
+    *,
+    all_: Annotated[bool, typer.Option("--all", help="Every step, also those at rest.")] = False,
+    as_: As = Format.TABLE,
+) -> None:
+    """Show where a run stands, what is stuck, and who must act."""
     where = surroundings(context)
     found = run_async(_status(where, run))
     if as_ is Format.JSON:
         print_json(found)
     else:
-        print_status(found, where.program)
+        print_status(found, where.program, whole=all_)
 
 
 async def _status(where: Surroundings, run: str) -> Json:
     async with where.access() as access:
-        return await access.run(await find_run(access, run))
-
-
-def print_status(run: Json, program: str = "drorch") -> None:
-    """Print a run as it stands now, in plain tables."""
-    now = datetime.now(UTC)
-    line = marked(f"{run['id']} ({run['mode']}) ", "bold")
-    line.append(str(run["status"]), style=_RUN_STYLES.get(run["status"], ""))
-    used = between(run["started_at"], run["ended_at"] or now.isoformat())
-    say(line.append(f", began {day_and_time(run['started_at'])}, {span(used)}"))
-    say("  " + ", ".join(f"{count} {word}" for word, count in run["counts"].items() if count))
-    for obstacle in run["obstacles"]:
-        hint = f" ({obstacle['hint']})" if obstacle["hint"] else ""
-        say(f"  {obstacle['scope']} {obstacle['key']}: {obstacle['reason']}{hint}", style="yellow")
-    print_findings(run["findings"])
-    print_services(run)
-    for card in Board(program).cards(run, now):
-        say(marked(f"☎ {card.step}: ", "bold magenta").append(card.what))
-        behind = f" · {card.behind} steps wait behind it" if card.behind else ""
-        say(f"    {card.who}{behind}")
-        if card.hint:
-            say(f"    {card.hint}", style="dim")
-        say(f"    {card.command}   ({card.others})", style="cyan")
-    print_table(
-        ("", "step", "status", "attempt", "healthy at", "why"),
-        [_step(step, now) for step in run["steps"]],
-    )
-
-
-def _step(step: Json, now: datetime) -> tuple[str | Text, ...]:
-    glyph, style = GLYPHS[step["status"]]
-    settled = step["status"] in ("healthy", "skipped", "cancelled")
-    accepted = f"accepted by {step['accepted_by']}" if step["accepted_by"] else ""
-    reason = accepted or step["comment"] or "" if settled else why(step, now)
-    return (
-        Text(glyph, style=style),
-        step["id"],
-        Text(str(step["status"]), style=style),
-        f"{step['attempt']}/{step['attempts']}" if step["attempt"] else "",
-        clock_time(step["healthy_at"]),
-        reason,
-    )
+        found = await find_run(access, run, f"{where.program} status {{run}}")
+        return await access.run(found)
 
 
 def watch(context: typer.Context, run: Run, *, as_: As = Format.TABLE) -> None:
-    """Follow a run to its end; ctrl-C ends the watching, never the run."""
+    """Follow a run to its end. Ctrl-C ends the watching, never the run."""
     finish(run_async(_watch(surroundings(context), run, as_)))
 
 
 async def _watch(where: Surroundings, run: str, as_: Format) -> Exit:
     async with where.access() as access:
-        found = await find_run(access, run)
+        found = await find_run(access, run, f"{where.program} watch {{run}}")
         if as_ is Format.JSON:
             told = await follow(access, found, Silence())
             print_json(told)
@@ -147,8 +111,10 @@ async def _watch(where: Surroundings, run: str, as_: Format) -> Exit:
             data_dir = None if where.server else where.settings().data_dir
             with showing(data_dir, view=View(board=Board(where.program))) as show:
                 told = await follow(access, found, show)
-            examined = told["mode"] == "dry-run" and told["status"] != RunStatus.ABORTED
-            (print_rehearsal if examined else print_summary)(told)
+            if told["mode"] == "dry-run" and told["status"] != RunStatus.ABORTED:
+                print_rehearsal(told)
+            else:
+                print_summary(told, program=where.program)
     return Exit.DONE if told["status"] == RunStatus.SUCCEEDED else Exit.ENDED_BADLY
 
 
@@ -157,17 +123,30 @@ def report(
     run: Run,
     *,
     as_: Annotated[
-        ReportFormat, typer.Option("--format", help="json; html and csv come later.")
-    ] = ReportFormat.JSON,
+        ReportFormat | None,
+        typer.Option(
+            "--format",
+            help="table (at a terminal) or json (elsewhere); html and csv come later.",
+        ),
+    ] = None,
 ) -> None:
-    """Print the after-action report of a run: times, objectives, where the time went."""
-    if as_ is not ReportFormat.JSON:
+    """Print the after-action report of a run.
+
+    Times, objectives, and where the time went.
+    """
+    where = surroundings(context)
+    if as_ in (ReportFormat.HTML, ReportFormat.CSV):
         raise WrongUseError(
             f"the report as {as_} is not there yet", hint="use --format json; it has everything"
         )
-    print_json(run_async(_report(surroundings(context), run)))
+    found = run_async(_report(where, run))
+    if as_ is ReportFormat.JSON or (as_ is None and not out().is_terminal):
+        print_json(found)
+    else:
+        print_report(found, where.program)
 
 
 async def _report(where: Surroundings, run: str) -> Json:
     async with where.access() as access:
-        return await access.report(await find_run(access, run))
+        found = await find_run(access, run, f"{where.program} report {{run}}")
+        return await access.report(found)

@@ -20,7 +20,7 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Instead of [server] port.")
     ] = None,
 ) -> None:
-    """Run the service: the API, the pages and the engine, until it is told to end."""
+    """Run the service: the API, the pages and the engine."""
     settings = surroundings(context).settings()
     given = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     server = settings.server.model_copy(update=given)
@@ -36,5 +36,8 @@ def simulator(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 finds a free one.")] = 8141,
     seed: Annotated[int | None, typer.Option(help="Makes injected faults reproducible.")] = None,
 ) -> None:
-    """Run the simulated hypervisor: a fleet that boots, fails and remembers its orders."""
+    """Run the simulated hypervisor.
+
+    Its fleet boots, fails and remembers its orders.
+    """
     run_async(run_simulator(fleet, port, seed=seed))

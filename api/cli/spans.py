@@ -1,8 +1,10 @@
-"""Durations and moments as people read them."""
+"""Durations, moments and numbers as people read them."""
 
 from __future__ import annotations
 
 from datetime import datetime
+
+from drorch.model.hours import zone_named
 
 
 def span(seconds: float | None) -> str:
@@ -24,18 +26,33 @@ def moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def clock_time(text: str | None) -> str:
-    """Return a recorded time as the local clock shows it."""
-    at = moment(text)
-    return "" if at is None else at.astimezone().strftime("%H:%M:%S")
+def in_zone(at: datetime, zone: str = "") -> datetime:
+    """Return *at* as the clocks in *zone* show it; without one, as this machine's clock does."""
+    return at.astimezone(zone_named(zone) if zone else None)
 
 
-def day_and_time(text: str | None) -> str:
+def zone_words(zone: str) -> str:
+    """Return the name of the zone whose time `in_zone` gives."""
+    return zone if zone and zone_named(zone) else "this machine's clock"
+
+
+def clock_time(text: str | None, zone: str = "") -> str:
+    """Return a recorded time as the clocks in *zone* show it."""
     at = moment(text)
-    return "" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return "" if at is None else in_zone(at, zone).strftime("%H:%M:%S")
+
+
+def day_and_time(text: str | None, zone: str = "") -> str:
+    at = moment(text)
+    return "" if at is None else in_zone(at, zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def between(began: str | None, ended: str | None) -> float | None:
     """Return the seconds between two recorded times."""
     first, last = moment(began), moment(ended)
     return None if first is None or last is None else (last - first).total_seconds()
+
+
+def counted(many: int, word: str, plural: str = "") -> str:
+    """Return ``1 step`` or ``3 steps``."""
+    return f"{many} {word if many == 1 else plural or word + 's'}"

@@ -13,12 +13,15 @@ from api.cli.board import GLYPHS, SERVICE_GLYPHS, elsewhere, service_title
 from api.cli.screen import marked, print_table, say
 from api.cli.spans import between, span
 from api.openings import opening, openings_line
+from api.wording import late, objective, seen
 
 _SEVERITY_STYLES = {"error": "bold red", "warning": "yellow", "info": "cyan"}
 _ENDED_STYLES = {"succeeded": "bold green", "failed": "bold red", "aborted": "bold red"}
 
 
-def print_summary(run: Json, critical_path: Sequence[Json] = ()) -> None:
+def print_summary(
+    run: Json, critical_path: Sequence[Json] = (), *, program: str = "drorch"
+) -> None:
     """Say how a live or simulated run has ended."""
     took = between(run["started_at"], run["ended_at"])
     status = str(run["status"])
@@ -34,15 +37,12 @@ def print_summary(run: Json, critical_path: Sequence[Json] = ()) -> None:
     if critical_path:
         longest = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in critical_path)
         say(f"critical path: {longest}")
-    say(f"report: drorch report {run['id']} --format json", style="dim")
+    say(f"report: {program} report {run['id']}", style="dim")
 
 
 def _against_rto(run: Json) -> str:
-    if not run["rto"]:
-        return ""
-    met = run["rto"]["met"]
-    verdict = {True: "met", False: "MISSED"}.get(met, "open")
-    return f"; the objective of {span(run['rto']['seconds'])} is {verdict}"
+    told = objective(run, datetime.now(UTC))
+    return f"; {told}" if told else ""
 
 
 def _counts(run: Json) -> str:
@@ -90,7 +90,7 @@ def _service(service: Json, run: Json, now: datetime) -> tuple[str | Text, ...]:
         _state(service, now, simulated=run["mode"] == "simulate"),
         span(service["rta"]),
         span(service["rto"]),
-        _verdict(service),
+        _verdict(service, run, now),
     )
 
 
@@ -112,9 +112,9 @@ def _state(service: Json, now: datetime, *, simulated: bool) -> Text:
     return Text(f"{glyph} {elsewhere(service, now)}{why}", style=style)
 
 
-def _verdict(service: Json) -> Text:
+def _verdict(service: Json, run: Json, now: datetime) -> Text:
     if service["met"] is None:
-        return Text("")
+        return Text(late(service, run, now), style="bold red")
     return Text("in time", style="green") if service["met"] else Text("LATE", style="bold red")
 
 
@@ -144,4 +144,6 @@ def print_rehearsal(run: Json) -> None:
     total = sum(run["counts"].values())
     told = ", ".join(f"{many[s]} {s}{'s' if many[s] != 1 else ''}" for s in _SEVERITY_STYLES)
     style = "bold red" if many["error"] else "bold green"
-    say(Text(f"dry run {run['id']}: {total} steps examined, nothing touched: ").append(told, style))
+    many_steps = f"{total} step{'' if total == 1 else 's'}"
+    looked = seen(run) or f"{many_steps} looked at"
+    say(Text(f"dry run {run['id']}: {looked}, nothing touched: ").append(told, style))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from api.cli.access import Json
-from api.cli.spans import clock_time
+from api.cli.spans import clock_time, counted
 from drorch.ports.connector import Severity
 
 
@@ -25,13 +25,14 @@ _MODES = {"live": "a live run", "dry-run": "a dry run", "simulate": "a simulatio
 GOOD, BAD, WARN, ASK, CALM = "green", "bold red", "yellow", "bold magenta", "cyan"
 
 
-def tell(event: Json) -> Line | None:
-    """Return the line for *event*, or None when it is not worth one."""
+def tell(event: Json, zone: str = "") -> Line | None:
+    """Return the line for *event*, or None when it is not worth one. Times are those of *zone*."""
     words = _WORDS.get(event["type"])
     if words is None:
         return None
-    told = words(event.get("step") or "", event.get("data") or {}, event.get("actor") or "")
-    return Line(clock_time(event["at"]), *told) if told else None
+    data = event.get("data") or {}
+    told = words(event.get("step") or "", {**data, "zone": zone}, event.get("actor") or "")
+    return Line(clock_time(event["at"], zone), *told) if told else None
 
 
 def _said(data: Data) -> str:
@@ -50,7 +51,11 @@ def _findings(_step: str, data: Data, _by: str) -> _Told | None:
     bad = sum(f.get("severity") == Severity.ERROR for f in found)
     if not found:
         return None
-    return f"findings: {bad} of {len(found)} are errors", BAD if bad else WARN
+    worth = sum(f.get("severity") == Severity.WARNING for f in found)
+    if not bad and not worth:
+        return f"{counted(len(found), 'remark')} before the start", CALM
+    told = f"{counted(bad, 'error') if bad else 'no errors'}, {counted(worth, 'warning')}"
+    return f"{told} before the start", BAD if bad else WARN
 
 
 def _started(step: str, data: Data, _by: str) -> _Told | None:
@@ -64,7 +69,7 @@ def _started(step: str, data: Data, _by: str) -> _Told | None:
 
 
 def _failed_attempt(step: str, data: Data, _by: str) -> _Told:
-    next_at = clock_time(data.get("retry_at"))
+    next_at = clock_time(data.get("retry_at"), data["zone"])
     then = f"; next attempt at {next_at}" if next_at else ""
     return f"{step} attempt {data.get('attempt', 1)} failed: {data.get('detail', '')}{then}", WARN
 
@@ -125,9 +130,12 @@ _WORDS: Mapping[str, Callable[[str, Data, str], _Told | None]] = {
     "obstacle.found": _obstacle,
     "obstacle.gone": lambda _s, d, _b: (f"{d.get('scope')} {d.get('key')} is back", GOOD),
     "service.seen": _service,
-    "steps.cancelled": lambda _s, d, _b: (f"{len(d.get('steps', ()))} steps cancelled", WARN),
+    "steps.cancelled": lambda _s, d, _b: (
+        f"{counted(len(d.get('steps', ())), 'step')} cancelled",
+        WARN,
+    ),
     "step.started": _started,
-    "step.put-back": lambda s, d, _b: (f"{s} put back: {d.get('reason', '')}", WARN),
+    "step.put-back": lambda s, d, _b: (f"{s} not ordered: {d.get('reason', '')}", WARN),
     "order.in-doubt": lambda s, d, _b: (f"{s} order in doubt: {d.get('reason', '')}", WARN),
     "order.voided": lambda s, d, _b: (f"{s} order void: {d.get('reason', '')}", WARN),
     "machine.running": lambda s, d, _b: (f"{s} runs{_on(d)}, checks come next", CALM),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -10,9 +10,13 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from api.dashboard.rendering import VERSION, page
+from api.orchestrators import orchestrators
 from api.routes.desk import TheDesk
+from api.routes.graphs import graph_json
 from api.schemas.problem_types import catalogue
 from drorch.journal.pages import runs_page
+from drorch.model.graph import expected
+from drorch.model.plan import Plan
 
 router = APIRouter()
 
@@ -29,6 +33,7 @@ async def start_page(desk: TheDesk) -> HTMLResponse:
         "start.html",
         runs=runs,
         plans=plans,
+        nodes=await orchestrators(desk.app),
         now=desk.app.clock.now(),
         zone=desk.app.settings.server.timezone,
         version=VERSION,
@@ -40,6 +45,30 @@ async def docs(request: Request) -> HTMLResponse:
     """Show the OpenAPI document as a page of our own: nothing is loaded from elsewhere."""
     document = request.app.openapi()
     return page("docs.html", info=document["info"], calls=_calls(document), version=VERSION)
+
+
+@router.get("/plans/{plan}", response_class=HTMLResponse)
+async def plan_page(plan: str, desk: TheDesk) -> HTMLResponse:
+    """Show a stored plan in the order in which it comes up."""
+    found, stored = await desk.plan(plan)
+    graph = graph_json(found)
+    critical = set(graph["critical_path"])
+    return page(
+        "plan.html",
+        plan=found,
+        stored=stored,
+        graph=graph,
+        critical=critical,
+        waves=[[found.steps[n] for n in wave] for wave in _numbers(found, graph["waves"])],
+        expected=expected,
+        zone=desk.app.settings.server.timezone,
+        version=VERSION,
+    )
+
+
+def _numbers(plan: Plan, waves: Sequence[Sequence[str]]) -> list[list[int]]:
+    number = {step.id: place for place, step in enumerate(plan.steps)}
+    return [[number[step] for step in wave] for wave in waves]
 
 
 def _calls(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from api.openings import opening
+from api.wording import tries
 from drorch.model.hours import zone_named
 from plans.units import format_duration
 
@@ -37,11 +38,19 @@ SYMBOLS: Mapping[str, str] = {
     "succeeded": "✓",
     "aborted": "\N{EN DASH}",
     "awaiting_approval": "◆",
+    "imported": "⇢",
     "up": "✓",
     "restoring": "▶",
     "down": "✕",
     "unknown": "?",
     "not_affected": "✓",
+    "could start": "✓",
+    "found running": "✓",
+    "no error": "✓",
+    "nothing to look at": "\N{EN DASH}",
+    "not examined": "?",
+    "held": "▲",
+    "has an error": "✕",
     "error": "✕",
     "warning": "▲",
     "info": "i",
@@ -78,7 +87,9 @@ def seconds(value: float | None) -> str:
     """Return a number of seconds as the plan language writes it: ``1h30m``."""
     if value is None:
         return ""
-    return format_duration(timedelta(seconds=round(value))) if value >= 1 else f"{value:.1f}s"
+    if value >= 1:
+        return format_duration(timedelta(seconds=round(value)))
+    return f"{value:.1f}s" if value >= 0.05 else "0s"
 
 
 @cache
@@ -96,7 +107,9 @@ def _environment() -> Environment:
         "day": local_day,
         "seconds": seconds,
         "part": lambda value: quote(str(value), safe=""),
+        "minute": lambda value, zone: local_time(value, zone)[:5],
         "opening": opening,
+        "tries": tries,
         "symbol": lambda status: SYMBOLS.get(str(status), ""),
     }
     return environment

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, quote
 
@@ -17,12 +19,16 @@ from api.routes.decisions import decide_run, decide_step
 from api.routes.desk import Desk, TheDesk
 from api.schemas.problem_types import InvalidRequestError, MediaTypeError
 from api.schemas.runs import Decide
+from api.telling import connector_types, told_report
+from api.wording import outlook
 from drorch.journal.pages import events_page
 from drorch.run.views import Json
 
 router = APIRouter()
 
 _RECENT = 25
+_SLOWEST = 20
+_TIMELINE = 500
 Show = Annotated[Literal["", "all", "open"], Query()]
 Told = Annotated[Literal["", "taken", "recorded"], Query()]
 
@@ -31,13 +37,16 @@ Told = Annotated[Literal["", "taken", "recorded"], Query()]
 async def run_page(run: str, desk: TheDesk, show: Show = "", told: Told = "") -> HTMLResponse:
     """Show a run as it is now; a script keeps the page fresh, or the browser reloads it."""
     state = await desk.reader.state(run)
-    view = run_view(state, _types(desk), show)
+    shown, now = await desk.shown(state), desk.app.clock.now()
+    view = run_view(state, shown, _types(desk), show, now)
     page_of_events = await events_page(desk.app.store, run, max(0, view["seq"] - _RECENT), _RECENT)
     return page(
         "run.html",
         **view,
         **_around(desk),
-        driven=state.is_over or await desk.is_driven(run),
+        driven=state.is_over or state.imported or shown["driven"],
+        outlook=outlook(shown),
+        outlook_at=now + timedelta(seconds=shown["remaining_s"] or 0),
         events=[_event_line(event) for event in reversed(page_of_events.events)],
         told=told,
     )
@@ -56,18 +65,38 @@ async def step_page(run: str, step: str, desk: TheDesk) -> HTMLResponse:
     )
 
 
+@router.get("/runs/{run}/report", response_class=HTMLResponse)
+async def report_page(run: str, desk: TheDesk) -> HTMLResponse:
+    """Show the after-action report: what was back when, and where the time went."""
+    state = await desk.reader.state(run)
+    recorded = await desk.app.store.read(run)
+    report = told_report(desk.app, state.plan, recorded, imported=state.imported)
+    slowest = sorted((s for s in report["steps"] if s["took_s"]), key=lambda s: -s["took_s"])
+    return page(
+        "report.html",
+        report=report,
+        run=report["run"],
+        slowest=slowest[:_SLOWEST],
+        left=[s for s in report["steps"] if s["status"] not in ("healthy", "skipped")],
+        timeline=[_event_line(event) for event in report["timeline"][-_TIMELINE:]],
+        timeline_left=max(0, len(report["timeline"]) - _TIMELINE),
+        band=band_of(state, _types(desk)),
+        **_around(desk),
+    )
+
+
 def _around(desk: Desk) -> dict[str, Any]:
     zone = desk.app.settings.server.timezone
     return {"now": desk.app.clock.now(), "zone": zone, "version": VERSION}
 
 
-def _types(desk: Desk) -> dict[str, str]:
-    return {name: str(t.get("type", "")) for name, t in desk.app.settings.connectors.items()}
+def _types(desk: Desk) -> Mapping[str, str]:
+    return connector_types(desk.app.settings.connectors)
 
 
 def _event_line(event: Json) -> Json:
     """Return an event with what it says beside its type, short enough for one line."""
-    quiet = ("checks", "machines", "findings", "until", "handle", "connector")
+    quiet = ("checks", "machines", "findings", "until", "retry_at", "handle", "connector")
     parts = [f"{k} {v}" for k, v in event["data"].items() if k not in quiet and v not in ("", None)]
     told = ", ".join(parts)
     return {**event, "words": told if len(told) <= 200 else told[:199] + "…"}

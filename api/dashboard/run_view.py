@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from api.telling import used_types
+from api.wording import duration, late, objective, seen, used
 from drorch.run.state import RunState
 from drorch.run.status import Ask, Mode, StepStatus
-from drorch.run.views import Json, counts, needs_attention, run_json, shown_status, step_json
+from drorch.run.views import (
+    Json,
+    counts,
+    examined_words,
+    needs_attention,
+    shown_status,
+    step_json,
+)
 
 MANY = 200
 """Above so many steps the page shows what moves; the rest is one link away."""
 MOST_ROWS = 500
+MOST_ACTING = 30
 
 _SETTLED = frozenset({StepStatus.HEALTHY, StepStatus.SKIPPED, StepStatus.CANCELLED})
 _DONE = (StepStatus.HEALTHY, StepStatus.SKIPPED)
@@ -31,36 +43,82 @@ def band_of(state: RunState, types: Mapping[str, str]) -> Band:
         return Band("simulation", "SIMULATION: nothing is contacted, times are estimates", "SIM")
     if state.mode is Mode.DRY_RUN:
         return Band("dry", "DRY RUN: the fleet is looked at, never touched", "DRY RUN")
-    used = {types.get(s.machine.connector, "") for s in state.plan.steps if s.machine is not None}
+    used = used_types(state.plan, types)
     if used == {"simulated"}:
-        return Band("live", "LIVE on a SIMULATED HYPERVISOR: no real machine is touched", "LIVE")
+        words = "LIVE on a SIMULATED HYPERVISOR: no real machine is touched"
+        return Band("imagined", words, "LIVE, SIMULATED")
     if "simulated" in used:
         return Band("live", "LIVE: real machines are powered on (some are SIMULATED)", "LIVE")
     return Band("live", "LIVE: real machines are powered on", "LIVE")
 
 
-def run_view(state: RunState, types: Mapping[str, str], show: str) -> dict[str, Any]:
+def run_view(
+    state: RunState, run: Json, types: Mapping[str, str], show: str, now: datetime
+) -> dict[str, Any]:
     """Return what the page of a run is made of. *show* is ``all``, ``open`` or empty."""
-    shown = show or ("open" if len(state.steps) > MANY else "all")
+    shown = show or ("all" if state.is_over and len(state.steps) <= MANY else "open")
     numbers = [
         n for n, own in enumerate(state.steps) if shown == "all" or own.status not in _SETTLED
     ]
     cards = [card(state, number) for number in needs_attention(state)]
     return {
-        "run": run_json(state),
+        "run": run,
+        "facts": _facts(run, now),
         "over": state.is_over,
         "paused": state.paused,
         "aborting": state.aborting,
         "band": band_of(state, types),
         "seq": state.seq,
-        "progress": _progress(state),
+        "progress": _progress(state, run),
+        "tally": _tally(state, run),
         "cards": cards,
-        "cards_title": _cards_title(len(cards)),
+        "in_the_way": _in_the_way(state, run, {card["id"] for card in cards}),
+        "cards_title": "" if state.is_over else _cards_title(len(cards)),
+        "acting": _acting(state),
         "rows": [step_json(state, number) for number in numbers[:MOST_ROWS]],
         "rows_left": max(0, len(numbers) - MOST_ROWS),
         "show": shown,
-        "services": _services(state),
+        "services": _services(state, run, now),
     }
+
+
+def _in_the_way(state: RunState, run: Json, asked: Collection[str]) -> list[Json]:
+    """Return what holds up an open run; a machine that is held back has its card already."""
+    return [] if state.is_over else [o for o in run["obstacles"] if o["key"] not in asked]
+
+
+def _facts(run: Json, now: datetime) -> list[str]:
+    """Return how far the run is in time: what it used, its objective, what is left at least."""
+    began = run["mode"] == "live" and run["started_at"] is not None
+    took = f"{'took' if run['ended_at'] else 'for'} {duration(used(run, now))}" if began else ""
+    goal = objective(run, now)
+    return [told for told in ("" if "used)" in goal else took, goal) if told]
+
+
+class Acting(NamedTuple):
+    """The steps that act or are stuck, the stuck first, and how many have no place."""
+
+    rows: list[Json]
+    left: int
+
+
+def _acting(state: RunState) -> Acting:
+    """Return what somebody looks for first; what asks a person has its card."""
+    if state.is_over:
+        return Acting([], 0)
+    found = [n for n, own in enumerate(state.steps) if own.in_flight or _is_stuck(state, n)]
+    found.sort(key=lambda n: (not _is_stuck(state, n), -state.graph.chain[n], n))
+    rows = [step_json(state, number) for number in found[:MOST_ACTING]]
+    return Acting(rows, max(0, len(found) - MOST_ACTING))
+
+
+def _is_stuck(state: RunState, number: int) -> bool:
+    own = state.steps[number]
+    if own.status is StepStatus.FAILED:
+        return True
+    if own.status is StepStatus.READY and not state.held(number):
+        return bool(own.error) or state.obstacle(number) is not None
+    return own.in_flight and bool(own.error)
 
 
 def _cards_title(many: int) -> str:
@@ -69,20 +127,39 @@ def _cards_title(many: int) -> str:
     return "1 step needs a person" if many == 1 else f"{many} steps need a person"
 
 
-def _progress(state: RunState) -> Json:
+def _progress(state: RunState, run: Json) -> Json:
     found = counts(state)
+    if (examined := run["examined"]) is not None:
+        words = f"{seen(run) or 'no machine in this plan'}"
+        return {
+            "done": examined["seen"],
+            "total": examined["machines"],
+            "asking": 0,
+            "words": words,
+        }
     done = sum(found[status] for status in _DONE)
     asking = found[StepStatus.WAITING]
-    return {"done": done, "total": len(state.steps), "asking": asking}
+    words = f"{done} of {len(state.steps)} steps are healthy or skipped"
+    return {"done": done, "total": len(state.steps), "asking": asking, "words": words}
 
 
-def _services(state: RunState) -> Sequence[Json]:
-    contacts = {contact.id: contact for contact in state.plan.contacts}
-    shown = run_json(state)["services"]
-    for service in shown:
+def _tally(state: RunState, run: Json) -> list[tuple[str, int]]:
+    """Return how many steps stand how, in a dry run's own words where it is one."""
+    if run["examined"] is None:
+        return [(word, many) for word, many in run["counts"].items() if many]
+    words = (examined_words(state, number) or "" for number in range(len(state.steps)))
+    return Counter(words).most_common()
+
+
+def _services(state: RunState, run: Json, now: datetime) -> list[Json]:
+    """Return the services, first tier first, each with whom to call and how late it is."""
+    contacts = {c.id: c for c in state.plan.contacts}
+    shown = []
+    for service in run["services"]:
         contact = contacts.get(service["contact"] or "")
-        service["contact_name"] = contact.name if contact else ""
-        service["phone"] = contact.phone if contact else ""
+        name, phone = (contact.name, contact.phone) if contact else ("", "")
+        told = {"contact_name": name, "phone": phone, "late": late(service, run, now)}
+        shown.append(service | told)
     return sorted(shown, key=lambda s: (s["tier"], s["id"]))
 
 
@@ -104,7 +181,10 @@ _CURES = (
 
 
 def card(state: RunState, number: int) -> Json:
-    """Return what a person has to know to act on a step, and what they may decide."""
+    """Return what a person has to know to act on a step, and what they may decide.
+
+    ``acts`` is whether anybody has to.
+    """
     step, own = state.step(number), state.steps[number]
     obstacle = state.obstacle(number)
     shown = step_json(state, number)
@@ -118,6 +198,7 @@ def card(state: RunState, number: int) -> Json:
     return {
         **shown,
         "manual": own.ask is Ask.MANUAL,
+        "acts": own.status is StepStatus.WAITING or state.held(number),
         "question": question,
         "hint": own.hint or (obstacle.hint if obstacle else ""),
         "choices": choices,

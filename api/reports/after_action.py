@@ -10,16 +10,11 @@ from drorch.journal.pages import recorded_json
 from drorch.ports.journal import Recorded
 from drorch.run import events as ev
 from drorch.run.evolve import fold
+from drorch.run.services import met_by, open_by_json, service_up_at
 from drorch.run.state import RunState, StepState
 from drorch.run.status import Ask, StepStatus
-from drorch.run.views import (
-    counts,
-    open_by_json,
-    run_json,
-    service_up_at,
-    stamp,
-    step_json,
-)
+from drorch.run.views import counts, run_json, step_json
+from drorch.run.words import stamp
 
 Json: TypeAlias = dict[str, Any]
 
@@ -30,9 +25,13 @@ _SMALLEST = 30.0
 """Seconds below which a wrong expectation changes nothing for anybody."""
 
 
-def after_action(recorded: Sequence[Recorded]) -> Json:
-    """Return the report of the run with this journal, also while it goes on."""
+def after_action(recorded: Sequence[Recorded], *, imported: bool = False) -> Json:
+    """Return the report of the run with this journal, also while it goes on.
+
+    *imported*: it goes on elsewhere, and is here to be read only.
+    """
     state = fold(record.event for record in recorded)
+    state.imported = imported
     return {
         "run": run_json(state),
         "summary": _summary(state),
@@ -58,7 +57,7 @@ def _summary(state: RunState) -> Json:
         "rto_s": state.plan.rto.total_seconds() if state.plan.rto else None,
         "counts": counts(state),
         "machines": sum(step.machine is not None for step in state.plan.steps),
-        "attempts": sum(own.attempt for own in state.steps),
+        "attempts": sum(own.earlier + own.spent for own in state.steps),
         "services_met": sum(bool(s["met"]) for s in goals),
         "services_with_rto": len(goals),
         "openings_missed": sum(met is False for met in openings),
@@ -77,8 +76,7 @@ def _services(state: RunState) -> list[Json]:
         up_at = service_up_at(state, service)
         rto = service.rto.total_seconds() if service.rto else None
         rta = _between(state.started_at, up_at)
-        late = rto is not None and rta is None and state.is_over and not service.external
-        met = False if late else None if rto is None or rta is None else rta <= rto
+        met = met_by(state, service, rto, rta)
         found.append(
             {"id": service.id, "title": dict(service.title), "tier": service.tier}
             | {"rto_s": rto, "rta_s": rta, "met": met, "external": service.external}

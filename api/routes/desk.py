@@ -9,14 +9,16 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Request
 
 from api.bootstrap import Application
+from api.driven import driven_json
 from api.operations import step_number
 from api.reading import RunReader
 from api.routes.feeds import Feeds
+from api.telling import told_run
 from drorch.journal.pages import RunLine
 from drorch.journal.shelf import StoredPlan
 from drorch.model.plan import Plan
 from drorch.run.state import RunState
-from drorch.run.views import Json, run_json
+from drorch.run.views import Json
 from plans import load
 
 _KEPT = 256
@@ -75,10 +77,14 @@ class Desk:
         known = self._ended.get(line.id)
         if known is None:
             state = await self.reader.state(line.id)
-            known = run_json(state)
+            known = await self.shown(state)
             if state.is_over:
                 self._ended.keep(line.id, known)
         return known
+
+    async def shown(self, state: RunState) -> Json:
+        """Return a run as the API shows it."""
+        return told_run(self.app, state) | await driven_json(self.app, self.reader, state)
 
     async def step(self, run: str, step: str) -> tuple[RunState, int]:
         """Return a run and the number of a step. Raises `StepNotFoundError` and others."""

@@ -15,7 +15,8 @@ import structlog
 from drorch.errors import DrorchError
 from drorch.journal.pages import events_page
 from drorch.journal.store import Store
-from drorch.run.views import Json, stamp
+from drorch.run.views import Json
+from drorch.run.words import stamp
 
 log = structlog.get_logger()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from fastapi import APIRouter
 
 from api import estates
@@ -26,15 +24,15 @@ async def list_holds(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = None) 
 @router.put(
     "/holds/{connector}/{machine}",
     operation_id="put_hold",
-    response_model=shapes.Hold,
+    response_model=shapes.Held,
     responses=problems(404),
 )
 async def put_hold(connector: str, machine: str, wanted: shapes.HoldRequest, desk: TheDesk) -> Json:
-    """Forbid every start order for a machine, in every run, from now on."""
-    hold = await estates.hold_machine(
+    """Forbid every start order for a machine (its id or name), in every run, from now on."""
+    held = await estates.hold_machine(
         desk.app, connector, machine, reason=wanted.reason, by=wanted.by or "api"
     )
-    return asdict(hold)
+    return {**held[0], "also": held[1:]}
 
 
 @router.delete(
@@ -44,8 +42,8 @@ async def put_hold(connector: str, machine: str, wanted: shapes.HoldRequest, des
     responses=problems(404),
 )
 async def delete_hold(connector: str, machine: str, desk: TheDesk) -> None:
-    """Lift a hold: the machine may be started again."""
-    if not await desk.app.shelf.release(connector, machine):
+    """Lift the hold of a machine (its id or name): it may be started again."""
+    if not await estates.release_machine(desk.app, connector, machine):
         raise HoldNotFoundError(
             f"{connector}/{machine} is not held", hint="GET /api/v1/holds lists what is"
         )

@@ -7,16 +7,16 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from api.operations import ChosenPlan, Wish, start_run
-from api.reports import after_action
 from api.routes.desk import TheDesk
 from api.routes.paging import Cursor, Limit, from_cursor, number_from_cursor, page_of, to_cursor
 from api.routes.streaming import EventStream
 from api.schemas import runs as shapes
 from api.schemas.common import problems
 from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
-from drorch.journal.pages import Place, RunFilter, events_page
+from api.telling import told_report
+from drorch.journal.pages import Place, RunFilter, events_page, is_imported
 from drorch.run.status import Mode, RunStatus, StepStatus
-from drorch.run.views import Json, run_json, shown_status, step_json
+from drorch.run.views import Json, shown_status, step_json
 
 router = APIRouter(tags=["runs"])
 
@@ -38,7 +38,7 @@ async def post_run(wanted: shapes.RunRequest, response: Response, desk: TheDesk)
     wish = Wish(chosen=chosen, mode=mode, by=by, reason=wanted.reason, only=wanted.only)
     run, _ = await start_run(desk.app, wish, keep_lease=False)
     response.headers["Location"] = f"/api/v1/runs/{run}"
-    return run_json(await desk.reader.state(run))
+    return await desk.shown(await desk.reader.state(run))
 
 
 def _confirmed(wanted: shapes.RunRequest) -> None:
@@ -81,7 +81,7 @@ def _place(cursor: str | None) -> Place | None:
 )
 async def get_run(run: str, desk: TheDesk) -> Json:
     """Return a run: status, counts, services, findings."""
-    return run_json(await desk.reader.state(run))
+    return await desk.shown(await desk.reader.state(run))
 
 
 @router.get(
@@ -150,4 +150,6 @@ async def list_events(
 @router.get("/runs/{run}/report", operation_id="get_report", responses=problems(404))
 async def get_report(run: str, desk: TheDesk) -> Json:
     """Return the after-action report as JSON, also while the run goes on."""
-    return after_action(await desk.app.store.read(run))
+    recorded = await desk.app.store.read(run)
+    plan, imported = (await desk.reader.state(run)).plan, await is_imported(desk.app.store, run)
+    return told_report(desk.app, plan, recorded, imported=imported)

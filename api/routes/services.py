@@ -12,8 +12,8 @@ from api.schemas import runs as shapes
 from api.schemas.common import problems
 from drorch.journal.pages import newest_runs
 from drorch.model.plan import Plan, Service
+from drorch.run.services import Json, opening_json
 from drorch.run.status import Mode
-from drorch.run.views import Json, opening_json
 
 router = APIRouter(tags=["services"])
 

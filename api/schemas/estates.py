@@ -72,11 +72,22 @@ class Fleet(Out):
 
 
 class Hold(Out):
+    """``name`` and ``power`` are as seen just now; null, and ``told`` says why, if not seen."""
+
     connector: str
     machine: str
     reason: str
     by: str
     at: str
+    name: str | None
+    power: str | None
+    told: str
+
+
+class Held(Hold):
+    """``also``: further machines of the name that was given; they are held, too."""
+
+    also: list[Hold]
 
 
 class Holds(Out):

@@ -102,9 +102,26 @@ class Finding(Out):
     machine: str | None
     message: str
     hint: str
+    outdated: bool
+
+
+class Examined(Out):
+    """What a dry run has seen: of how many ``machines`` it can tell something."""
+
+    machines: int
+    seen: int
 
 
 class Run(Out):
+    """``simulated``: every machine of it is on a simulated hypervisor, nothing real is touched.
+
+    ``remaining_s``: the longest chain of unfinished steps in seconds, by what the plan expects,
+    if nobody is needed. ``examined`` is that of a dry run that has ended.
+
+    ``driven``: a living process drives it; an open run without one stands still.
+    ``recorded_at`` is when its last event was recorded.
+    """
+
     id: str
     plan: str
     revision: int | None
@@ -116,10 +133,15 @@ class Run(Out):
     ended_at: str | None
     counts: Counts
     eta: dict[str, str] | None
+    simulated: bool
+    remaining_s: float | None
+    examined: Examined | None
     rto: dict[str, Any] | None
     services: list[RunService]
     started_by: str
     driver: str
+    driven: bool
+    recorded_at: str | None
     timezone: str
     findings: list[Finding]
 
@@ -138,12 +160,21 @@ class Check(Out):
 
 
 class Step(Out):
+    """``attempt`` numbers the orders and only rises; ``tries`` counts those of this budget.
+
+    ``tries_before`` were spent before a person's retry. ``examined``: what a dry run says of it.
+    """
+
     id: str
     title: str
     action: str
     status: str
+    examined: str | None
     waits_for: str
     attempt: int
+    attempts: int
+    tries: int
+    tries_before: int
     depends_on: list[dict[str, str]]
     connector: str | None
     vm: str | None

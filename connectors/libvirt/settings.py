@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from connectors.wording import problem_words
 from drorch.errors import ConfigurationError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -92,5 +93,4 @@ def parse_settings(name: str, table: Mapping[str, Any]) -> LibvirtSettings:
 
 def _described(name: str, item: Any) -> str:
     key = ".".join(str(part) for part in item["loc"])
-    message = str(item["msg"]).removeprefix("Value error, ")
-    return f"[connectors.{name}] {key}: {message}"
+    return f"[connectors.{name}] {key}: {problem_words(item, LibvirtSettings.model_fields)}"

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from typing_extensions import override
 
 from connectors.secrets import SecretRef
+from connectors.wording import problem_words
 from drorch.errors import ConfigurationError
 
 _ENDPOINT = re.compile(
@@ -115,14 +116,16 @@ def read_settings(name: str, table: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(dict(table))
     except ValidationError as error:
-        wrong = "; ".join(_sentence(item["loc"], item["msg"]) for item in error.errors())
+        wrong = "; ".join(
+            _sentence(item["loc"], problem_words(item, Settings.model_fields))
+            for item in error.errors()
+        )
         raise ConfigurationError(
             f"[connectors.{name}] {wrong}",
             hint="docs/proxmox.md shows a whole table; the secret goes into a file or a variable",
         ) from None  # the validation error holds what was typed, perhaps a secret
 
 
-def _sentence(location: tuple[int | str, ...], message: str) -> str:
+def _sentence(location: tuple[int | str, ...], plain: str) -> str:
     key = ".".join(str(part) for part in location if part != "function-before")
-    plain = message.removeprefix("Value error, ")
     return f"{key}: {plain}" if key else plain

@@ -36,7 +36,7 @@ log = structlog.get_logger()
 INBOX_EVERY = 0.25
 """Seconds between looks into the inbox, as another process has no way to wake this one."""
 _JOURNAL_AGAIN = 1.0
-_TURNS = 3
+_TURNS = 2
 """Of the event loop, from an order's answer to what a hypervisor in this process pushes then."""
 _LONG = 5000
 """Events and steps: what fewer build is not worth hiding from the garbage collector."""

@@ -129,7 +129,7 @@ async def reconcile(errand: Errand) -> cmd.Report:
     while True:
         last_look = loop.time() >= settled
         try:
-            if (report := await _find(errand, max(since, settled) if last_look else since)):
+            if report := await _find(errand, max(since, settled) if last_look else since):
                 return report
         except MachineNotFoundError as error:
             return _not_accepted(errand, error)

@@ -28,6 +28,8 @@ class Look:
     machines: dict[str, Sighting] = field(default_factory=dict)
     estates: dict[str, str] = field(default_factory=dict)
     away: dict[str, UnavailableError] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)
+    """Connectors that showed their machines but could not be asked the rest, with the reason."""
 
     @property
     def errors(self) -> list[Finding]:
@@ -143,7 +145,7 @@ class Preflight:
             if why := await self._held(connector.name, found.machine, found.name):
                 look.findings.append(_hold(step.id, connector.name, found, why))
             look.findings.extend(replace(f, step=step.id) for f in _machine_findings(found))
-        look.findings.extend(await _examined(connector, ids, look.findings))
+        look.findings.extend(await _examined(connector, ids, look))
 
 
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.INFO: 2}
@@ -302,16 +304,15 @@ def _beyond(connector: Connector, steps: Sequence[Step]) -> Iterator[Finding]:
             )
 
 
-async def _examined(
-    connector: Connector, ids: Mapping[str, str], known: Sequence[Finding]
-) -> list[Finding]:
+async def _examined(connector: Connector, ids: Mapping[str, str], look: Look) -> list[Finding]:
     """Ask the connector for what only it can know; what is known already is not said twice."""
-    said = {(f.machine, f.code) for f in known}
+    said = {(f.machine, f.code) for f in look.findings}
     try:
         async with asyncio.timeout(_EXAMINE_PATIENCE):
             found = await connector.examine(list(ids))
     except (TimeoutError, ConnectorError) as error:
         told = error.message if isinstance(error, ConnectorError) else "it took too long"
+        look.incomplete[connector.name] = told
         incomplete = Finding(
             severity=Severity.WARNING,
             code="examination-incomplete",

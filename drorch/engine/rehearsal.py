@@ -37,8 +37,13 @@ class Rehearsal:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def examine(self, plan: Plan) -> Look:
-        """Return every finding; raises what would refuse a live run."""
+        """Return every finding; raises what would refuse a live run.
+
+        What could not be looked at is an error here: a live run can wait for it, but a dry run
+        that has not seen a machine says nothing about it.
+        """
         look = await self._preflight.look(plan)
+        look.findings = sorted((_as_rehearsed(f) for f in look.findings), key=_unseen_first)
         broken = {f.step for f in look.findings if f.code == "check-broken"}
         tried = await self._try_checks(plan, look, broken)
         look.findings.extend(_judge(tried))
@@ -66,6 +71,34 @@ class Rehearsal:
         async with self._slots:
             result = await self._prober.probe(check, machine)
         return _Tried(step, owner, check, power, result)
+
+
+UNSEEN = frozenset({"connector-away", "examination-incomplete"})
+"""Findings that say only that nothing could be found."""
+
+
+def unexamined(plan: Plan, look: Look) -> dict[str, str]:
+    """Return why nothing can be said about a step, by its id: its connector did not tell."""
+    why: dict[str, str] = {}
+    for step in plan.steps:
+        name = step.machine.connector if step.machine else ""
+        if name in look.away:
+            why[step.id] = look.away[name].message
+        elif name in look.incomplete:
+            why[step.id] = f"seen, but not examined: {look.incomplete[name]}"
+    return why
+
+
+def _as_rehearsed(finding: Finding) -> Finding:
+    if finding.code not in UNSEEN:
+        return finding
+    hint = "run the dry run again when it answers; a live run would wait for it"
+    return replace(finding, severity=Severity.ERROR, hint=hint)
+
+
+def _unseen_first(finding: Finding) -> bool:
+    """The reason why little is known comes before the little that is known."""
+    return finding.code not in UNSEEN
 
 
 def _checks(

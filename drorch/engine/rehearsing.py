@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TypeAlias
 
 import structlog
 
 from drorch.engine.executor import INBOX_EVERY, Observer
-from drorch.engine.rehearsal import Rehearsal
+from drorch.engine.preflight import Look
+from drorch.engine.rehearsal import Rehearsal, unexamined
 from drorch.engine.simulation import simulate
 from drorch.errors import ConnectorError, DrorchError, JournalError, JournalUnavailableError
 from drorch.model.plan import Plan
@@ -20,9 +22,10 @@ from drorch.ports.journal import Answer, Asked, Journal, Recorded
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.decide import decide
+from drorch.run.events import Seen
 from drorch.run.evolve import evolve, fold
 from drorch.run.state import RunState
-from drorch.run.status import Mode, RunStatus
+from drorch.run.status import Mode, RunStatus, Scope
 
 log = structlog.get_logger()
 
@@ -100,25 +103,19 @@ class Rehearser:
         assert isinstance(request, ev.RunRequested)  # noqa: S101 (a journal begins with it)
         if request.mode is Mode.SIMULATE:
             return await _simulated(request)
-        findings = await self._examined(request.plan)
-        errors = {f.step: f.message for f in reversed(findings) if f.step and _is_error(f)}
-        failed = any(_is_error(f) for f in findings)
-        ended = self._clock.now()
-        return (
-            began,
-            ev.FindingsReported(at=ended, findings=tuple(findings)),
-            ev.StepsExamined(at=ended, errors=errors),
-            ev.RunEnded(at=ended, status=RunStatus.FAILED if failed else RunStatus.SUCCEEDED),
-        )
+        look, unseen = await self._examined(request.plan)
+        return (began, *_verdict(request.plan, look, unseen, self._clock.now()))
 
-    async def _examined(self, plan: Plan) -> list[Finding]:
+    async def _examined(self, plan: Plan) -> tuple[Look, dict[str, str]]:
+        """Return what was seen, and of each step that was not why."""
         try:
-            return (await self._rehearsal.examine(plan)).findings
+            look = await self._rehearsal.examine(plan)
         except DrorchError as error:
-            return [_refusal(error)]
+            return _nothing(plan, error)
         except Exception as error:
             log.exception("rehearsal.broke")
-            return [_refusal(DrorchError(f"unexpected {type(error).__name__}: {error}"))]
+            return _nothing(plan, DrorchError(f"unexpected {type(error).__name__}: {error}"))
+        return look, unexamined(plan, look)
 
     async def _listen(self, run: str, history: Events) -> Asked | None:
         """Return the abort that somebody asks for; tell everybody else why not."""
@@ -160,6 +157,39 @@ async def _called_off(run: str, work: asyncio.Task[Events]) -> None:
     await asyncio.wait({work}, timeout=CALLED_OFF_WITHIN)
     if not work.done():
         log.warning("rehearsal.lingers", run=run, seconds=CALLED_OFF_WITHIN)
+
+
+def _verdict(
+    plan: Plan, look: Look, unseen: Mapping[str, str], now: datetime
+) -> Iterator[ev.Event]:
+    """Yield what a dry run records: what was seen, what was found, what follows from it."""
+    for name in look.estates:
+        seen = {
+            step.id: Seen(power=found.power, host=found.host, machine=found.machine)
+            for step in plan.steps
+            if step.machine and step.machine.connector == name
+            if (found := look.machines.get(step.id)) is not None
+        }
+        yield ev.MachinesObserved(at=now, connector=name, machines=seen)
+    for name, away in look.away.items():
+        yield ev.ObstacleFound(
+            at=now, scope=Scope.CONNECTOR, key=name, reason=away.message, hint=away.hint
+        )
+    for held in (f for f in look.findings if f.code == "held" and f.step):
+        yield ev.ObstacleFound(
+            at=now, scope=Scope.MACHINE, key=held.step or "", reason=held.message, hint=held.hint
+        )
+    yield ev.FindingsReported(at=now, findings=tuple(look.findings))
+    errors = {f.step: f.message for f in reversed(look.findings) if f.step and _is_error(f)}
+    yield ev.StepsExamined(at=now, errors=errors, unexamined=unseen)
+    failed = unseen or any(_is_error(f) for f in look.findings)
+    yield ev.RunEnded(at=now, status=RunStatus.FAILED if failed else RunStatus.SUCCEEDED)
+
+
+def _nothing(plan: Plan, error: DrorchError) -> tuple[Look, dict[str, str]]:
+    """Return the look that was refused before it began."""
+    why = dict.fromkeys((step.id for step in plan.steps), error.message)
+    return Look(findings=[_refusal(error)]), why
 
 
 def _is_error(finding: Finding) -> bool:

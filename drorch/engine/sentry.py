@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import World
+from drorch.model.plan import MachineRef
 from drorch.ports.connector import HostSighting, Sighting
 from drorch.run import commands as cmd
 from drorch.run.effects import Effect, EffectKind
@@ -39,8 +40,8 @@ class Sentry:
         self._state = state
         self._world = world
         self._post = post
-        self._steps: dict[str, list[int]] = {}
-        self._by_machine: dict[tuple[str, str], int] = {}
+        self._steps: dict[str, list[tuple[int, MachineRef]]] = {}
+        self._by_machine: dict[str, dict[str, int]] = {}
         self._sent: dict[int, Seen] = {}
         self._reported: set[str] = set(state.surveyed)
         self._urgent: set[int] = set()
@@ -49,8 +50,9 @@ class Sentry:
             key: obstacle.reason for key, obstacle in state.obstacles.items()
         }
         for number, step in enumerate(state.plan.steps):
-            if step.machine is not None:
-                self._steps.setdefault(step.machine.connector, []).append(number)
+            if (machine := step.machine) is not None:
+                self._steps.setdefault(machine.connector, []).append((number, machine))
+                self._by_machine.setdefault(machine.connector, {})
 
     async def stand(self) -> None:
         """Listen to the estates until cancelled."""
@@ -98,22 +100,23 @@ class Sentry:
 
     def _differences(self, watch: EstateWatch) -> dict[str, Seen]:
         out: dict[str, Seen] = {}
-        for number in self._steps[watch.name]:
-            step = self._state.step(number)
-            sighting = watch.find(step.machine) if step.machine else None
+        followed = self._by_machine[watch.name]
+        for number, machine in self._steps[watch.name]:
+            sighting = watch.find(machine)
             if sighting is None:
                 continue
-            if self._by_machine.get((watch.name, sighting.machine)) != number:
-                self._by_machine[watch.name, sighting.machine] = number
+            if followed.get(sighting.machine) != number:
+                followed[sighting.machine] = number
                 watch.follow(sighting.machine, self._heard)
             if (seen := self._news(number, sighting)) is not None:
-                out[step.id] = seen
+                out[self._state.step(number).id] = seen
         return out
 
     def _pushed(self, watch: EstateWatch, changed: Sequence[Sighting]) -> dict[str, Seen]:
         out: dict[str, Seen] = {}
+        followed = self._by_machine[watch.name]
         for sighting in changed:
-            number = self._by_machine.get((watch.name, sighting.machine))
+            number = followed.get(sighting.machine)
             if number is not None and (seen := self._news(number, sighting)) is not None:
                 out[self._state.step(number).id] = seen
         return out

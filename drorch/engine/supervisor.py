@@ -31,6 +31,8 @@ LOOK_EVERY = 0.25
 """Seconds between looks for runs that nobody drives."""
 
 
+_TOLD_EVERY = 10.0
+"""Seconds between two lines of the log about the same obstacle."""
 _OWNED_EVERY = 0.2
 """Seconds between looks whether the lease is still ours, while nothing is appended."""
 
@@ -99,13 +101,16 @@ class Supervisor:
 
     async def adopt_for_ever(self) -> None:
         """Drive every open run that nobody drives, until cancelled."""
+        told = _Told()
         async with asyncio.TaskGroup() as group:
             while True:
                 try:
                     await self._adopt_free(group)
                 except (DrorchError, OSError) as error:
                     # The runs that are driven wait for the disk themselves: leave them be.
-                    log.warning("adopter.waits", reason=str(error))
+                    told.waits(error)
+                else:
+                    told.goes_on()
                 await self._store.hint(ANY, LOOK_EVERY)
 
     async def _adopt_free(self, group: asyncio.TaskGroup) -> None:
@@ -131,6 +136,26 @@ class Supervisor:
             await asyncio.sleep(LOOK_EVERY * 10)
         finally:
             self._driven.discard(run)
+
+
+class _Told:
+    """Says in the log why nothing is taken up: at once, now and then, and when that is over."""
+
+    def __init__(self) -> None:
+        self._reason = ""
+        self._again = 0.0
+
+    def waits(self, error: Exception) -> None:
+        now = asyncio.get_running_loop().time()
+        if str(error) == self._reason and now < self._again:
+            return
+        self._reason, self._again = str(error), now + _TOLD_EVERY
+        log.warning("adopter.waits", reason=str(error), hint=getattr(error, "hint", ""))
+
+    def goes_on(self) -> None:
+        if self._reason:
+            log.info("adopter.goes-on", after=self._reason)
+        self._reason = ""
 
 
 async def _while_owned(lease: Lease, driving: Coroutine[Any, Any, RunState]) -> RunState:

@@ -83,6 +83,7 @@ class ReportFindings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportExamined:
     errors: Mapping[str, str]
+    unexamined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

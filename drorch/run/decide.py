@@ -54,7 +54,7 @@ def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
         case cmd.ReportFindings():
             return (ev.FindingsReported(at=now, findings=command.findings),)
         case cmd.ReportExamined():
-            return (ev.StepsExamined(at=now, errors=command.errors),)
+            return (ev.StepsExamined(at=now, errors=command.errors, unexamined=command.unexamined),)
         case cmd.ReportMachines():
             return machines_seen(state, command, now)
         case cmd.ReportObstacle():
@@ -152,7 +152,7 @@ def _check_changed(state: RunState, number: int, report: cmd.ReportCheck, now: d
 
 def _obstacle(state: RunState, report: cmd.ReportObstacle, now: datetime) -> Events:
     known = state.obstacles.get((report.scope, report.key))
-    if known is not None and known.reason == report.reason:
+    if known is not None and (known.reason, known.hint) == (report.reason, report.hint):
         return ()
     return (
         ev.ObstacleFound(

@@ -105,10 +105,11 @@ class FindingsReported(_Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepsExamined(_Fact):
-    """A dry run's verdict: the error of each step that has one; the others could start."""
+    """A dry run's verdict, by step: its error, or why it could not be looked at; others can."""
 
     type: ClassVar[str] = "steps.examined"
     errors: Mapping[str, str]
+    unexamined: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

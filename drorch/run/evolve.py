@@ -40,7 +40,7 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
         return _born(event)
     state.seq += 1
     if isinstance(event, ev.StepFact):  # nearly all of them are
-        _evolve_step(state, state.index(event.step), event)
+        _evolve_step(state, state.graph.index[event.step], event)
         return state
     match event:
         case ev.RunRequested():
@@ -84,13 +84,25 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
     match event:
         case ev.StepStarted():
             _started(state, number, event)
-        case ev.StepPutBack():
-            own.spent, own.put_back = own.spent - 1, own.put_back + 1
-            own.error, own.hint = event.reason, event.hint
-            _back_off(state, number, event.retry_at, event.at)
         case ev.OrderAccepted():
             own.accepted, own.handle, own.doubt = True, event.handle, None
             own.put_back = 0
+        case ev.MachineRunning():
+            own.host = event.host or own.host
+            own.running_at = event.at
+            _verifying(state, number, event.until, event.at)
+        case ev.StepHealthy():
+            if event.checks:
+                own.checks.update({k: (seen, event.at) for k, seen in event.checks.items()})
+            own.error = own.hint = ""
+            own.healthy_at = event.at
+            _settle(state, number, StepStatus.HEALTHY, event.at)
+        case ev.StepPutBack():
+            own.spent, own.put_back = own.spent - 1, own.put_back + 1
+            if own.started_at == own.attempt_at:
+                own.started_at = None  # nothing was received: it has not been ordered yet
+            own.error, own.hint = event.reason, event.hint
+            _back_off(state, number, event.retry_at, event.at)
         case ev.OrderInDoubt():
             own.doubt = Doubt(crash=False)
             own.error = event.reason
@@ -102,10 +114,6 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             own.order, own.accepted, own.handle = OrderKind.START, False, ""
             own.attempt_at = event.at
             set_timer(state, number, event.until)
-        case ev.MachineRunning():
-            own.host = event.host or own.host
-            own.running_at = event.at
-            _verifying(state, number, event.until, event.at)
         case ev.MachineFound():
             _found(state, number, event)
         case ev.MachineLost():
@@ -118,11 +126,6 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
         case ev.CheckChanged():
             seen = ev.CheckSeen(healthy=event.healthy, evidence=event.evidence)
             own.checks[event.check] = (seen, event.at)
-        case ev.StepHealthy():
-            own.checks.update({k: (seen, event.at) for k, seen in event.checks.items()})
-            own.error = own.hint = ""
-            own.healthy_at = event.at
-            _settle(state, number, StepStatus.HEALTHY, event.at)
         case ev.AttemptFailed():
             _attempt_failed(state, number, event)
         case ev.RetryDue():
@@ -141,7 +144,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             _settle(state, number, StepStatus.FAILED, event.at)
         case ev.StepRetried():
             own.comment = event.comment
-            own.spent = 0
+            own.earlier, own.spent = own.earlier + own.spent, 0
             _again(state, number, event.at)
         case ev.StepSkipped():
             own.comment, own.decided_by = event.comment, event.by
@@ -175,14 +178,16 @@ def _born(event: ev.Event, *, folding: bool = False) -> RunState:
 def _change(state: RunState, number: int, status: StepStatus, at: datetime) -> None:
     """Move a step to *status* and let everyone who depends on it know."""
     own = state.steps[number]
-    was = own.in_flight
-    own.status = status
-    state.in_flight += own.in_flight - was
-    if status not in (StepStatus.STARTING, StepStatus.VERIFYING):
+    was, own.status = own.in_flight, status
+    acts = status is StepStatus.STARTING or status is StepStatus.VERIFYING
+    state.in_flight += acts - was
+    if own.slot is not None and not acts:
         free_slot(state, number)
     state.dirty.add(number)
-    _note_stop(state, number)
-    requeue(state, number)
+    if state.stopping or status is StepStatus.FAILED:
+        _note_stop(state, number)
+    if own.queued is not None or status is StepStatus.READY:
+        requeue(state, number)
     relevel(state, number, at)
 
 
@@ -277,28 +282,43 @@ def _observed(state: RunState, event: ev.MachinesObserved) -> None:
         number = state.index(step)
         own = state.steps[number]
         own.power, own.host, own.machine = seen.power, seen.host, seen.machine
-        requeue(state, number)
+        if own.queued is not None:
+            requeue(state, number)  # its node may have other limits
 
 
 def _obstacle_found(state: RunState, event: ev.ObstacleFound) -> None:
     key = (event.scope, event.key)
+    before = state.obstacles.get(key)
     state.obstacles[key] = Obstacle(event.reason, event.hint, event.at)
     if event.scope is Scope.MACHINE:
-        requeue(state, state.index(event.key))
+        _retold(state, state.index(event.key), before, event.reason, event.hint)
 
 
 def _obstacle_gone(state: RunState, event: ev.ObstacleGone) -> None:
-    state.obstacles.pop((event.scope, event.key), None)
+    before = state.obstacles.pop((event.scope, event.key), None)
     if event.scope is Scope.MACHINE:
-        requeue(state, state.index(event.key))
+        _retold(state, state.index(event.key), before, "", "")
+
+
+def _retold(state: RunState, number: int, before: Obstacle | None, reason: str, hint: str) -> None:
+    """A hold has changed or gone: its old reason is not this step's error any more."""
+    own = state.steps[number]
+    if before is not None and own.error == before.reason:
+        own.error, own.hint = reason, hint
+    requeue(state, number)
 
 
 def _examined(state: RunState, event: ev.StepsExamined) -> None:
     """A dry run ends here: nothing was ordered, so nothing spreads to dependants."""
     for number, own in enumerate(state.steps):
-        error = event.errors.get(state.step(number).id)
+        step = state.step(number).id
+        error, unseen = event.errors.get(step), event.unexamined.get(step)
+        own.error = error or unseen or ""
+        if unseen and not error:
+            own.status = StepStatus.PENDING
+            continue
         own.status = StepStatus.FAILED if error else StepStatus.HEALTHY
-        own.error, own.ended_at = error or "", event.at
+        own.ended_at = event.at
     state.unfinished = 0
 
 

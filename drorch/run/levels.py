@@ -53,9 +53,8 @@ def relevel(state: RunState, node: int, at: datetime) -> None:
         state.levels[current] = new
         if is_step:
             state.unfinished += old.finished - new.finished
-        for after in _spread(state, current, old, new):
-            if after >= steps or _reconsider(state, after, at):
-                work.append(after)
+        touched = _spread(state, current, old, new)
+        work += [n for n in touched if n >= steps or _reconsider(state, n, at)]
 
 
 def _group_level(counts: NodeCounts) -> Level:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from operator import neg
 from typing import NamedTuple
 
 from drorch.model.graph import Graph
@@ -15,7 +17,6 @@ from drorch.model.plan import Callout, Manual, OnFailure, Plan, PowerOn, Step
 from drorch.ports.connector import Finding, Power
 from drorch.run.events import CheckSeen
 from drorch.run.status import (
-    IN_FLIGHT,
     Ask,
     FailureKind,
     Mode,
@@ -92,6 +93,8 @@ class StepState:
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
     spent: int = 0
+    earlier: int = 0
+    """Attempts that were spent before a person's retry gave it a fresh budget."""
     attempt_at: datetime | None = None
     order: OrderKind | None = None
     accepted: bool = False
@@ -129,7 +132,7 @@ class StepState:
 
     @property
     def in_flight(self) -> bool:
-        return self.status in IN_FLIGHT
+        return self.status is StepStatus.STARTING or self.status is StepStatus.VERIFYING
 
 
 class RunState:
@@ -151,11 +154,13 @@ class RunState:
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
         self.ended: RunStatus | None = None
+        self.imported = False
+        """Here to be read only, as the store's list says; its events don't know."""
         self.paused = False
         self.aborting = False
         self.findings: tuple[Finding, ...] = ()
         self.steps = [StepState() for _ in plan.steps]
-        self.levels = [Level() for _ in range(self.graph.size)]
+        self.levels = [Level()] * self.graph.size
         self.needs = [NodeCounts() for _ in range(self.graph.size)]
         self.obstacles: dict[tuple[Scope, str], Obstacle] = {}
         self.externals: dict[str, ExternalSeen] = {}
@@ -172,9 +177,9 @@ class RunState:
         self.group_limit = {g.id: g.parallel for g in plan.groups if g.parallel is not None}
         kinds: dict[Bucket, Bucket] = {}
         self.places = [kinds.setdefault(p, p) for p in map(_place, plan.steps)]
-        self.priorities = [
-            Priority(self.graph.tier[i], -self.graph.chain[i], i) for i in range(len(plan.steps))
-        ]
+        numbers = range(len(plan.steps))  # groups come after them, and have no place of their own
+        ranks = zip(self.graph.tier, map(neg, self.graph.chain), numbers, strict=False)
+        self.priorities = list(map(partial(tuple.__new__, Priority), ranks))
 
     def index(self, step: str) -> int:
         """Return the number of the step called *step*; raises KeyError for groups and others."""
@@ -195,6 +200,8 @@ class RunState:
         """The run's status as people see it; ``waiting`` is derived, not recorded."""
         if self.ended is not None:
             return self.ended
+        if self.imported:
+            return RunStatus.IMPORTED
         if self.paused:
             return RunStatus.PAUSED
         return RunStatus.WAITING if self._waits_for_people() else RunStatus.RUNNING

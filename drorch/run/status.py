@@ -23,6 +23,8 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     """Ended with a step failed or blocked."""
     ABORTED = "aborted"
+    IMPORTED = "imported"
+    """Still open where it came from, and here to be read: nobody drives it here."""
 
 
 ENDED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.ABORTED})

@@ -7,24 +7,23 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from drorch.model import moment
-from drorch.model.hours import next_opening, zone_named
-from drorch.model.plan import CheckSpec, OpeningHours, Service, Step
-from drorch.ports.connector import Finding
+from drorch.model.plan import Callout, CheckSpec, Step, Wait
+from drorch.ports.connector import Finding, Power
+from drorch.run.outlook import remaining
 from drorch.run.schedule import what_is_full
+from drorch.run.services import may_still_be, service_json
 from drorch.run.state import RunState, StepState
-from drorch.run.status import IN_FLIGHT, Ask, Mode, RunStatus, StepStatus
+from drorch.run.status import IN_FLIGHT, Ask, Mode, OrderKind, RunStatus, Scope, StepStatus
+from drorch.run.words import span, stamp
 
 Json: TypeAlias = dict[str, Any]
 
 
-def stamp(at: datetime | None) -> str | None:
-    """Return a moment as every output writes it; None stays None."""
-    return None if at is None else moment.stamp(at)
+def run_json(state: RunState, now: datetime | None = None) -> Json:
+    """Return the run as the contract describes it. ``eta`` is null: nothing is forecast yet.
 
-
-def run_json(state: RunState) -> Json:
-    """Return the run as the contract describes it. ``eta`` is null: nothing is forecast yet."""
+    ``remaining_s`` (see `remaining`) needs to know the present; without *now* it is null.
+    """
     return {
         "id": state.run,
         "plan": state.plan.id,
@@ -38,6 +37,8 @@ def run_json(state: RunState) -> Json:
         "ended_at": stamp(state.ended_at),
         "counts": counts(state),
         "eta": None,
+        "remaining_s": remaining(state, now) if now else None,
+        "examined": _examined(state),
         "rto": _rto(state),
         "services": [service_json(state, service) for service in state.plan.services],
         "started_by": state.requested_by,
@@ -55,8 +56,28 @@ def run_json(state: RunState) -> Json:
             }
             for (scope, key), obstacle in state.obstacles.items()
         ],
-        "findings": [finding_json(finding) for finding in state.findings],
+        "findings": [
+            finding_json(finding) | {"outdated": _is_outdated(state, finding)}
+            for finding in state.findings
+        ],
     }
+
+
+def _is_outdated(state: RunState, finding: Finding) -> bool:
+    """Tell whether a live run has seen since what its preflight could not."""
+    if state.mode is not Mode.LIVE or finding.code != "connector-away":
+        return False
+    away = (key for scope, key in state.obstacles if scope is Scope.CONNECTOR)
+    return not any(finding.message.startswith(f"{name} ") for name in away)
+
+
+def _examined(state: RunState) -> Json | None:
+    """Return of how many machines a dry run can tell something; None for other runs."""
+    if state.mode is not Mode.DRY_RUN or state.ended in (None, RunStatus.ABORTED):
+        return None
+    machines = [n for n, step in enumerate(state.plan.steps) if step.machine is not None]
+    seen = sum(state.steps[n].status is not StepStatus.PENDING for n in machines)
+    return {"machines": len(machines), "seen": seen}
 
 
 def counts(state: RunState) -> Json:
@@ -77,9 +98,12 @@ def step_json(state: RunState, number: int) -> Json:
         "title": step.title,
         "action": step.action.kind,
         "status": shown_status(state, number),
+        "examined": examined_words(state, number),
         "waits_for": waits_for(state, number),
         "attempt": own.attempt,
         "attempts": step.retry.attempts,
+        "tries": own.spent,
+        "tries_before": own.earlier,
         "group": step.group,
         "tier": state.graph.tier[number],
         "depends_on": [{"step": d.target, "when": d.when} for d in step.depends_on],
@@ -90,11 +114,12 @@ def step_json(state: RunState, number: int) -> Json:
         "started_outside": own.outside,
         "ready_at": stamp(own.ready_at),
         "started_at": stamp(own.started_at),
+        "attempt_at": stamp(own.attempt_at),
         "running_at": stamp(own.running_at),
         "healthy_at": stamp(own.healthy_at),
         "ended_at": stamp(own.ended_at),
         "next_at": stamp(own.timer),
-        "error": own.error or None,
+        "error": _error(state, number) or None,
         "hint": own.hint or None,
         "question": own.question or None,
         "asks": own.ask,
@@ -108,9 +133,39 @@ def step_json(state: RunState, number: int) -> Json:
     }
 
 
+def examined_words(state: RunState, number: int) -> str | None:
+    """Return what a dry run says of a step; None in other runs, and until it has ended."""
+    if state.mode is not Mode.DRY_RUN or state.ended in (None, RunStatus.ABORTED):
+        return None
+    own, step = state.steps[number], state.step(number)
+    if own.status is StepStatus.PENDING:
+        return "not examined"
+    if own.status is StepStatus.FAILED:
+        return "has an error"
+    if (Scope.MACHINE, step.id) in state.obstacles:
+        return "held"
+    if step.machine is None:
+        return "nothing to look at" if not step.verify else "no error"
+    return "found running" if own.power is Power.RUNNING else "could start"
+
+
+def _error(state: RunState, number: int) -> str:
+    """Return what went wrong last; of a step that was given up, how it was left."""
+    own = state.steps[number]
+    if own.status is not StepStatus.CANCELLED:
+        return own.error
+    bad = (f"{name}: {seen.evidence}" for name, (seen, _) in own.checks.items() if not seen.healthy)
+    parts = ["its machine RUNS, unverified"] if own.power is Power.RUNNING else []
+    if last := own.error or next(bad, ""):
+        parts.append(f"last seen: {last}" if parts else last)
+    return "; ".join(parts)
+
+
 def waits_for(state: RunState, number: int) -> str:
     """Return in words what a step waits for; empty when it acts or has ended."""
     own = state.steps[number]
+    if state.mode is Mode.DRY_RUN and state.is_over:
+        return ""
     match own.status:
         case StepStatus.READY:
             return _ready_waits_for(state, number, own)
@@ -119,11 +174,22 @@ def waits_for(state: RunState, number: int) -> str:
         case StepStatus.WAITING:
             return "an answer" if own.ask is Ask.MANUAL else "a decision: retry, skip or accept"
         case StepStatus.STARTING:
-            return "the outcome of its order" if own.doubt else "the machine to run"
+            return _starting_waits_for(state, number)
         case StepStatus.VERIFYING:
             return _unhealthy(state, number)
         case _:
             return ""
+
+
+def _starting_waits_for(state: RunState, number: int) -> str:
+    own, step = state.steps[number], state.step(number)
+    if own.doubt:
+        return "the outcome of its order"
+    if own.order is OrderKind.WAIT and isinstance(step.action, Wait):
+        return f"its {span(step.action.duration)} to pass"
+    if isinstance(step.action, Callout):
+        return f"the callout {step.action.name} to return"
+    return "the machine to stop" if own.order is OrderKind.STOP else "the machine to run"
 
 
 def _ready_waits_for(state: RunState, number: int, own: StepState) -> str:
@@ -191,118 +257,6 @@ def _check_json(own: StepState, check: CheckSpec) -> Json:
     }
 
 
-def service_json(state: RunState, service: Service) -> Json:
-    """Return a service of this run with its state and its recovery time so far."""
-    up_at = service_up_at(state, service)
-    began = state.started_at
-    rto = service.rto.total_seconds() if service.rto else None
-    rta = (up_at - began).total_seconds() if up_at and began else None
-    seen = state.externals.get(service.id)
-    return {
-        "id": service.id,
-        "title": dict(service.title),
-        "state": _service_state(state, service, up_at),
-        "tier": service.tier,
-        "eta": None,
-        "rto": rto,
-        "rta": rta,
-        "met": _service_met(state, service, rto, rta),
-        "up_at": stamp(up_at),
-        "open_by": open_by_json(state, service),
-        "contact": service.contact,
-        "fallback": dict(service.fallback),
-        "external": service.external,
-        "evidence": seen.evidence if seen else None,
-        "since": stamp(seen.since) if seen else None,
-        "plan": state.plan.id,
-        "run": state.run,
-    }
-
-
-def open_by_json(state: RunState, service: Service) -> Json | None:
-    """Return the opening that a service has to be back for; None when the plan names none.
-
-    ``met`` is null while it still can be, or where nobody measures: compare ``at`` with the
-    present. ``at`` is null when no opening is in sight or this machine lacks the time zone.
-    """
-    hours = service.open_by
-    at = _opening_at(state, hours) if hours else None
-    return opening_json(hours, at, met=_opening_met(state, service, at))
-
-
-def opening_json(
-    hours: OpeningHours | None, at: datetime | None = None, *, met: bool | None = None
-) -> Json | None:
-    """Return opening hours with the opening that counts, as far as there is one."""
-    if hours is None:
-        return None
-    days, closed = list(hours.days), list(hours.closed)
-    return {"time": hours.time, "days": days, "closed": closed, "at": stamp(at), "met": met}
-
-
-def _opening_at(state: RunState, hours: OpeningHours) -> datetime | None:
-    """Return the first opening after the run began (or was asked for, before it begins)."""
-    began, zone = state.started_at or state.requested_at, zone_named(state.timezone)
-    return next_opening(hours, began, zone) if began and zone else None
-
-
-def _opening_met(state: RunState, service: Service, at: datetime | None) -> bool | None:
-    if at is None or service.external or state.mode is Mode.DRY_RUN:
-        return None
-    up_at = service_up_at(state, service)
-    if up_at is None:
-        return False if state.is_over else None
-    return up_at <= at
-
-
-def _service_met(
-    state: RunState, service: Service, rto: float | None, rta: float | None
-) -> bool | None:
-    if rto is None or service.external or state.mode is Mode.DRY_RUN:
-        return None
-    if rta is None:
-        return False if state.is_over else None
-    return rta <= rto
-
-
-def service_up_at(state: RunState, service: Service) -> datetime | None:
-    """Return when the last of the service's steps became healthy, if all are."""
-    times: list[datetime] = []
-    for step in service.steps:
-        own = state.steps[state.index(step)]
-        if own.status is not StepStatus.HEALTHY or own.healthy_at is None:
-            return None
-        times.append(own.healthy_at)
-    return max(times, default=None)
-
-
-def _service_state(state: RunState, service: Service, up_at: datetime | None) -> str:
-    if state.mode in (Mode.DRY_RUN, Mode.SIMULATE):
-        return "unknown"
-    if service.external:
-        return _external_state(state, service)
-    if up_at is not None:
-        return "up"
-    nodes = [state.graph.index[step] for step in service.steps]
-    needed = [n for n in state.graph.closure(nodes) if not state.graph.is_group(n)]
-    if any(_stuck(state, n) for n in needed) or state.is_over:
-        return "down"
-    return "restoring" if state.started_at else "down"
-
-
-def _external_state(state: RunState, service: Service) -> str:
-    seen = state.externals.get(service.id)
-    if seen is None or seen.healthy is None:
-        return "unknown"
-    return "up" if seen.healthy else "down"
-
-
-def _stuck(state: RunState, number: int) -> bool:
-    own = state.steps[number]
-    asks = own.status is StepStatus.WAITING and own.ask is Ask.FAILURE
-    return asks or own.status in (StepStatus.FAILED, StepStatus.CANCELLED)
-
-
 def _rto(state: RunState) -> Json | None:
     """Return the plan's objective and whether it is, was or can still be met."""
     if state.plan.rto is None:
@@ -311,7 +265,7 @@ def _rto(state: RunState) -> Json | None:
     if state.ended is None or state.mode is Mode.DRY_RUN:
         return {"seconds": goal, "rta": None, "met": None}
     if state.ended is not RunStatus.SUCCEEDED or state.started_at is None:
-        return {"seconds": goal, "rta": None, "met": False}
+        return {"seconds": goal, "rta": None, "met": None if may_still_be(state, goal) else False}
     assert state.ended_at is not None  # noqa: S101 (it has ended)
     took = (state.ended_at - state.started_at).total_seconds()
     return {"seconds": goal, "rta": took, "met": took <= goal}
@@ -328,10 +282,10 @@ def finding_json(finding: Finding) -> Json:
     }
 
 
-def run_with_steps(state: RunState) -> Json:
+def run_with_steps(state: RunState, now: datetime | None = None) -> Json:
     """Return the run with all its steps."""
     steps = [step_json(state, number) for number in range(len(state.steps))]
-    return {**run_json(state), "steps": steps}
+    return {**run_json(state, now), "steps": steps}
 
 
 def needs_attention(state: RunState) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from drorch.model import moment
 from drorch.run.state import RunState
 
 CHECK_HINT = (
@@ -20,6 +21,11 @@ HANG_HINT = (
 )
 CALLOUT_DOUBT = "drorch stopped while this callout ran: whether it was carried out is not known"
 CALLOUT_HINT = "find out whether it took effect; then 'accept' if it did, or 'retry' if it did not"
+
+
+def stamp(at: datetime | None) -> str | None:
+    """Return a moment as every output writes it; None stays None."""
+    return None if at is None else moment.stamp(at)
 
 
 def span(duration: timedelta) -> str:

@@ -42,10 +42,15 @@ def report_cycles(document: PlanDocument, names: Names, report: Report) -> None:
             places[0],
             "cycle",
             f"these wait for each other: {steps}",
-            "-> reads needs (a member needs what its group needs); remove one, at "
+            f"{_reading(cycle, needs, names)}; remove one, at "
             + ("line " if len(lines) == 1 else "lines ")
             + ", ".join(str(line) for line in lines[:10]),
         )
+
+
+def _reading(cycle: list[str], needs: list[_Need], names: Names) -> str:
+    grouped = any(need.group for need in needs) or any(name in names.groups for name in cycle)
+    return "-> reads needs" + (" (a member needs what its group needs)" if grouped else "")
 
 
 def _with_groups(cycle: list[str], needs: list[_Need]) -> list[str]:

@@ -19,6 +19,7 @@ _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?\Z")
 _DOTTED = re.compile(r"[0-9.]+\Z")
 _BRACKETED = re.compile(r"\[([^\]]*)\](?::(.*))?\Z")
 MOST_PORT = 65535
+MOST_PART = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Host(Shape[str]):
         host = _host(text)
         if host is None:
             endpoint = split(text)
-            hint = "write it like 10.1.0.10, dc01.comune.example or ::1"
+            hint = wrong_number(text) or "write it like 10.1.0.10, dc01.comune.example or ::1"
             if endpoint is not None and endpoint.port is not None:
                 hint = f"write the port apart: host: {endpoint.host}, port: {endpoint.port}"
             self.refuse(node, report, hint, "bad-address")
@@ -106,7 +107,7 @@ class HostPort(Shape[Endpoint]):
             return "leave the scheme away, or use the check http"
         if text.count(":") > 1:
             return "put an IPv6 address in brackets and quote it: '[::1]:389'"
-        return "write it like 10.1.0.10:389"
+        return wrong_number(text.partition(":")[0]) or "write it like 10.1.0.10:389"
 
     @override
     def describe_part(self, definitions: Definitions) -> JsonSchema:
@@ -149,6 +150,17 @@ class Url(Shape[str]):
     @override
     def describe_part(self, definitions: Definitions) -> JsonSchema:
         return {"type": "string", "format": "uri", "pattern": "^https?://[^\\s@/?#]+([/?#]\\S*)?$"}
+
+
+def wrong_number(host: str) -> str:
+    """Say what makes four numbers no IP address; empty where it is something else."""
+    if _DOTTED.match(host) is None:
+        return ""
+    parts = host.split(".")
+    wrong = [part for part in parts if not part or int(part[:9]) > MOST_PART or len(part) > 3]
+    if wrong and all(parts):
+        return f"{wrong[0]} is not part of an IP address: each number is at most {MOST_PART}"
+    return f"an IP address has four numbers, this has {len(parts)}" if len(parts) != 4 else ""
 
 
 def split(text: str) -> Endpoint | None:

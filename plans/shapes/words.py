@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -133,7 +134,9 @@ class OneOf(Shape[str]):
 def valid_id(text: str, at: Position, report: Report) -> bool:
     if _ID.match(text):
         return True
-    better = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:63]
+    # Letters keep their base: città becomes citta.
+    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    better = re.sub(r"[^a-z0-9._-]+", "-", bare.lower()).strip("-._")[:63]
     hint = f"use {ID_RULE}"
     if better and better != text:
         hint += f"; for example {better}"

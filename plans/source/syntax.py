@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import NamedTuple
+
 import yaml
 
 from plans.problems import START, Position, Report
@@ -90,6 +93,9 @@ WORDS = (
 )
 
 
+_LONE_KEY = re.compile(r"( *)([\w.-]+)\s*")
+_KEY_WITH_VALUE = re.compile(r"((?: |- )*)([\w.-]+):\s+[^\s#|>&]")
+
 # Where these begin is where the hand goes; where they are noticed helps nobody.
 OPENED = ("end of stream", "',' or ']'", "',' or '}'")
 
@@ -101,6 +107,9 @@ def report_syntax(error: yaml.YAMLError, text: str, report: Report) -> Position:
     noticed = _position(error, "problem_mark") or START
     opened = _position(error, "context_mark") if any(part in problem for part in OPENED) else None
     lines = BREAK.split(text)
+    if "mapping values" in problem and (swallowed := _deeper_than(lines, noticed)):
+        report.add(swallowed.at, "yaml-syntax", "this line is indented too deep", swallowed.hint)
+        return swallowed.before
     if "mapping values" in problem and (before := _line_without_colon(lines, noticed)):
         report.add(before, "yaml-syntax", "a key without a colon", "write key: value")
         return before
@@ -115,6 +124,31 @@ def report_syntax(error: yaml.YAMLError, text: str, report: Report) -> Position:
 def _position(error: yaml.YAMLError, name: str) -> Position | None:
     mark = getattr(error, name, None)
     return None if mark is None else Position(mark.line + 1, mark.column + 1)
+
+
+class _Swallowed(NamedTuple):
+    """A key that was read as the end of the value above it; nothing from there on is right."""
+
+    at: Position
+    before: Position
+    hint: str
+
+
+def _deeper_than(lines: list[str], at: Position) -> _Swallowed | None:
+    """Return what is wrong if the key at *at* stands deeper than the key of the line above."""
+    own = _LONE_KEY.fullmatch(lines[at.line - 1][: at.column - 1])
+    above = at.line - 2
+    while above >= 0 and not lines[above].strip():
+        above -= 1
+    line = _KEY_WITH_VALUE.match(lines[above]) if above >= 0 else None
+    if own is None or line is None or len(own[1]) <= len(line[1]):
+        return None
+    return _Swallowed(
+        Position(at.line, len(own[1]) + 1),
+        Position(above + 1, 1),
+        f'line {above + 1} has a value already; if "{own[2]}" belongs beside "{line[2]}", '
+        f"begin it with {len(line[1])} spaces, too",
+    )
 
 
 def _line_without_colon(lines: list[str], at: Position) -> Position | None:

@@ -20,7 +20,7 @@ CONTRACT = {
     ("post", "/runs/{run}/steps/{step}/reject"), ("post", "/runs/{run}/steps/{step}/retry"),
     ("post", "/runs/{run}/steps/{step}/skip"), ("post", "/runs/{run}/steps/{step}/accept"),
     ("get", "/runs/{run}/report"), ("get", "/connectors"), ("post", "/connectors/{name}/check"),
-    ("get", "/fleet"), ("get", "/services"), ("get", "/holds"),
+    ("get", "/fleet"), ("get", "/services"), ("get", "/holds"), ("get", "/nodes"),
     ("put", "/holds/{connector}/{machine}"), ("delete", "/holds/{connector}/{machine}"),
 }  # fmt: skip
 

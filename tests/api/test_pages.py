@@ -68,7 +68,7 @@ async def test_the_start_page_lists_runs_and_plans(http: httpx2.AsyncClient, api
 @pytest.mark.parametrize(
     ("mode", "words", "tone"),
     [
-        ("live", "LIVE on a SIMULATED HYPERVISOR", "f-live"),
+        ("live", "LIVE on a SIMULATED HYPERVISOR", "f-imagined"),
         ("dry-run", "DRY RUN", "f-dry"),
         ("simulate", "SIMULATION", "f-simulation"),
     ],

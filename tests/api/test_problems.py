@@ -119,11 +119,11 @@ async def test_an_invalid_plan_is_told_with_every_line(api: Caller) -> None:
     assert (await api.get("/plans"))["items"] == []
 
 
-def breaking(error: Exception) -> httpx2.AsyncClient:
+def breaking(error: Exception, path: str = "/breaks") -> httpx2.AsyncClient:
     app = FastAPI()
     app.state.routes = []
 
-    @app.get("/breaks")
+    @app.get(path)
     async def breaks() -> None:
         raise error
 

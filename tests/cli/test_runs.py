@@ -37,7 +37,7 @@ def test_a_live_run_prints_its_id_first_and_ends_with_the_services(
     assert lines[0] == "small-1"
     assert any("db healthy" in line for line in lines)
     assert any(line.startswith("Shop") and "in time" in line for line in lines)
-    assert "drorch report small-1 --format json" in lines[-1]
+    assert lines[-1] == "report: drorch report small-1"
     assert accepted(simulator) == [101, 102]
 
 
@@ -179,9 +179,12 @@ def test_abort_ends_an_interrupted_run(drorch: Drorch, tmp_path: Path) -> None:
     assert drorch(*live(asking(tmp_path), "asking", "--no-input")).code == 3
     assert drorch("pause", "last", "--comment", "wait for power").code == 0
     assert drorch("resume", "last").code == 0
-    assert drorch("abort", "last", "--comment", "false alarm").code == 0
-    told = drorch("run", "--continue", "--no-input", "--format", "json")
-    assert (told.code, told.json["status"]) == (1, "aborted")
+    told = drorch("abort", "last", "--comment", "false alarm")
+    assert (told.code, told.out) == (
+        0,
+        "asking-1: aborted here, as nobody drove it; nothing was started, nothing stopped\n",
+    )
+    assert drorch("status", "last", "--format", "json").json["status"] == "aborted"
     again = drorch("abort", "asking-1")
     assert again.code == 1
     assert "has ended: aborted" in again.err

@@ -86,6 +86,7 @@ def plan(
     parallel: int = 20,
     per_connector: Mapping[str, int] | None = None,
     per_host: int | None = None,
+    rto: timedelta | None = None,
 ) -> Plan:
     limits = Limits(parallel=parallel, per_connector=per_connector or {}, per_host=per_host)
     return Plan(
@@ -95,4 +96,5 @@ def plan(
         groups=tuple(groups),
         services=tuple(services),
         limits=limits,
+        rto=rto,
     )

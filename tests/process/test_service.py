@@ -73,7 +73,7 @@ async def test_commands_act_on_a_service(service: tuple[Installation, str]) -> N
     assert (await drorch("status", "asking-9"))[0] == 2
     assert [c["name"] for c in await told("connectors")] == ["sim"]
     assert (await told("connectors", "check", "sim"))["name"] == "sim"
-    assert {m["machine"]: m["plans"] for m in await told("fleet")} == {
+    assert {m["machine"]: m["plans"] for m in (await told("fleet"))["items"]} == {
         "1000": ["asking"],
         "1001": [],
     }

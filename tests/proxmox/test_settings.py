@@ -56,12 +56,12 @@ def test_timeouts(text: object, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        (without("endpoints"), "endpoints: Field required"),
+        (without("endpoints"), "endpoints: is missing"),
         (without(endpoints=[]), "endpoints"),
         (without(endpoints=["https://10.1.0.2:8006"]), "endpoints.0: write it as host:port"),
         (without(endpoints=["10.1.0.2:99999"]), "endpoints.0: write it as host:port"),
         (without(token_id="root@pam"), "token_id: write it as user@realm!name"),
-        (without("token_secret"), "token_secret: Field required"),
+        (without("token_secret"), "token_secret: is missing"),
         (without(token_secret="abc"), "token_secret"),
         (without(token_secret={}), "exactly one of 'file' and 'env'"),
         (without("fingerprint"), "give exactly one of 'fingerprint', 'ca' and 'insecure = true'"),
@@ -72,7 +72,7 @@ def test_timeouts(text: object, seconds: float) -> None:
         (without(fingerprint=[]), "fingerprint: give one SHA-256 fingerprint"),
         (without(read_timeout="soon"), "read_timeout"),
         (without(read_timeout=0), "read_timeout"),
-        (without(fingreprint=PIN), "fingreprint: Extra inputs are not permitted"),
+        (without(fingreprint=PIN), "fingreprint: unknown key; did you mean fingerprint?"),
     ],
 )
 def test_mistakes_name_the_key(table: dict[str, Any], words: str) -> None:

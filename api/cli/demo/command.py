@@ -23,6 +23,7 @@ from api.cli.exits import Exit
 from api.cli.follow import LiveView, PlainLines, Show, follow
 from api.cli.live import View
 from api.cli.local import LocalAccess
+from api.cli.program import program_of
 from api.cli.screen import marked, note, out
 from api.cli.summary import print_summary
 from api.operations import Wish, choose_plan, start_run
@@ -77,7 +78,7 @@ class _Demo:
         self._stage = stage
         self._console = out()
         self._view = View(simulated=True, footer=f"page: {stage.url}")
-        self._view.board = Board(f"drorch --config {stage.config}")
+        self._view.board = Board(program_of(stage.config, None))
 
     def tell(self, words: str) -> None:
         """Say a paragraph of the story: into the scroll-back, and on the live view."""
@@ -86,6 +87,10 @@ class _Demo:
         self._console.print(marked("▌ ", "magenta").append(lead, style="bold"), soft_wrap=True)
         for line in rest:
             self._console.print(marked("▌ ", "magenta").append(line), soft_wrap=True)
+
+    def _hush(self) -> None:
+        """Take the last words off the live view: what they were about is over."""
+        self._view.story = ""
 
     async def play(self, *, stays: bool) -> Exit:
         self.tell(
@@ -104,7 +109,7 @@ class _Demo:
     async def _dry_run(self, app: Application) -> None:
         self.tell(
             "1. Before the emergency: a dry run looks at everything and touches nothing.\n"
-            f"$ drorch run {self._stage.folder / 'dry-run-findings.yaml'}"
+            f"$ {self._view.board.program} run {self._stage.folder / 'dry-run-findings.yaml'}"
         )
         await self._stage.start_fleet(_HURRY)
         await self._stage.simulator("POST", "/machines/100/start")
@@ -138,10 +143,10 @@ class _Demo:
         run, _ = await start_run(app, wish, keep_lease=False)
         self.tell(
             f"The run is {run}; its page is {self._stage.url}/runs/{run}\n"
-            f"$ drorch --config {self._stage.config} watch {run}"
+            f"$ {self._view.board.program} watch {run}"
         )
         access = LocalAccess(app, by=_ACTOR)
-        director = Director(self._stage, access, self.tell)
+        director = Director(self._stage, access, self.tell, self._hush, self._view.board.program)
         with self._showing(app) as show:
             told = await follow(access, run, show, director.attend)
         return await self._ended(told)
@@ -156,7 +161,7 @@ class _Demo:
             yield live
 
     async def _ended(self, run: Json) -> Exit:
-        print_summary(run)
+        print_summary(run, program=self._view.board.program)
         machines = [step["vm"] for step in run["steps"] if step["vm"] is not None]
         count = tally(await self._stage.simulator("GET", "/log"), machines)
         self.tell(

@@ -34,7 +34,10 @@ class Director:
     stage: Stage
     access: LocalAccess
     tell: Tell
+    hush: Callable[[], None] = lambda: None
+    program: str = "drorch"
     plays: bool = True
+    _last: str = ""
     _said: set[str] = field(default_factory=set)
     _since: dict[str, float] = field(default_factory=dict)
     _killed_at: datetime | None = None
@@ -50,18 +53,21 @@ class Director:
 
     async def _question(self, run: Json, step: Json) -> None:
         if step["status"] != "waiting":
+            self._over("question")
             return
         self._once(
             "question",
-            f"A person is asked before anything starts: {step['question']}\n"
-            f"  Answer yourself: {self.command('approve', run, step)}\n"
-            f"  or watch: the actor 'demo' answers in {_ANSWER_AFTER:g} s.",
+            f"A person is asked; answer in another terminal, or 'demo' does in {_ANSWER_AFTER:g} s:"
+            f"\n  {self.command('approve', run, step)}\n"
+            f"  {step['question']}",
         )
         if self._waited("question", _ANSWER_AFTER):
             await self._decide(run, Verb.APPROVE, step["id"], "both controllers green (demo)")
 
     def _slow_database(self, steps: dict[str, Json]) -> None:
         database = steps[SLOW_DATABASE]
+        if database["status"] == "healthy":
+            self._over("database")
         bad = [check for check in database["checks"] if check["healthy"] is False]
         if database["status"] == "verifying" and bad:
             waiting = [s["id"] for s in steps.values() if _needs(s, SLOW_DATABASE)]
@@ -77,15 +83,15 @@ class Director:
             if step["status"] == "waiting" and step["asks"] == "failure":
                 self._once(
                     f"failure {step['id']}",
-                    f"{step['id']} runs and never gets well: {step['error']}\n"
-                    f"  Everything that does not need it goes on. A person decides: "
-                    f"{self.command('retry', run, step)}\n"
-                    "  The actor 'demo' mends the application and answers retry.",
+                    f"{step['id']} runs, never gets well. A person decides, or 'demo' mends it:\n"
+                    f"  {self.command('retry', run, step)}\n"
+                    f"  Everything that does not need it goes on. Seen: {step['error']}",
                 )
                 if self._waited(f"failure {step['id']}", _DECIDE_AFTER):
                     self._since.pop(f"failure {step['id']}")
                     await self.stage.simulator("DELETE", "/faults")
                     self._said.add("decided")
+                    self._over(f"failure {step['id']}")
                     await self._decide(run, Verb.RETRY, step["id"], "service restarted (demo)")
 
     async def _power_cut(self, run: Json) -> None:
@@ -130,12 +136,19 @@ class Director:
             self.tell(f"{step}: {error.message}")
 
     def command(self, verb: str, run: Json, step: Json) -> str:
-        return f"drorch --config {self.stage.config} {verb} {run['id']} {step['id']}"
+        return f"{self.program} {verb} {run['id']} {step['id']}"
+
+    def _over(self, key: str) -> None:
+        """Take back what was said, unless something else was said since."""
+        if self._last == key:
+            self._last = ""
+            self.hush()
 
     def _once(self, key: str, words: str) -> None:
         if key not in self._said:
             self._said.add(key)
             self._since[key] = asyncio.get_running_loop().time()
+            self._last = key
             self.tell(words)
 
     def _waited(self, key: str, seconds: float) -> bool:

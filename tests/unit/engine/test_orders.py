@@ -231,6 +231,42 @@ def test_a_doubt_without_a_trace_is_void_only_after_everything_has_settled() -> 
     assert estate.ordered == []
 
 
+@pytest.mark.parametrize(("settles", "readings"), [(0.0, 0), (2.0, 1)])
+def test_after_a_crash_a_reading_since_the_take_over_counts_once_it_has_settled(
+    settles: float, readings: int
+) -> None:
+    estate = LoggedEstate()
+    estate.capabilities = replace(estate.capabilities, settles=settles)
+    before: list[int] = []
+
+    async def doubted(given: Errand) -> cmd.Report:
+        given.watch.hurry("test", on=False)
+        taken = given.watch.taken_at
+        assert taken is not None
+        before.append(len(estate.began))
+        return await orders.reconcile(replace(given, doubtful_since=taken))
+
+    report, at = sent(doubted, estate, after=0.1)
+    assert isinstance(report, cmd.ReportVoid)
+    assert at >= settles
+    assert len(estate.began) - before[0] >= readings
+    if not settles:
+        assert at < 0.2, "nothing had to be read again"
+
+
+def test_after_a_crash_a_reading_from_before_the_take_over_does_not_count() -> None:
+    estate = LoggedEstate()
+    estate.capabilities = replace(estate.capabilities, settles=0.0, events=True)
+
+    async def doubted(given: Errand) -> cmd.Report:
+        now = asyncio.get_running_loop().time()
+        estate._power["m0"] = Power.STARTING  # not pushed yet
+        return await orders.reconcile(replace(given, doubtful_since=now))
+
+    report, _ = sent(doubted, estate)
+    assert report == cmd.ReportAccepted(step="db", attempt=3, already=True)
+
+
 def test_a_doubt_outlasts_an_estate_that_is_away() -> None:
     estate = LoggedEstate()
     estate.failure = UnreachableError("no route")

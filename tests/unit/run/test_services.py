@@ -14,9 +14,10 @@ from drorch.ports.journal import Recorded
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.evolve import evolve, fold
+from drorch.run.services import service_json
 from drorch.run.state import RunState
 from drorch.run.status import Mode, RunStatus
-from drorch.run.views import run_json, service_json
+from drorch.run.views import run_json
 from tests.fakes.plans import ONCE, check, plan, vm
 from tests.fakes.replay import assert_replays
 from tests.fakes.script import T0, Script

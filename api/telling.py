@@ -1,0 +1,51 @@
+"""A run as every face tells it: its state, with what only the configuration knows about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.bootstrap import Application
+from api.reports import after_action
+from drorch.model.plan import Plan
+from drorch.ports.journal import Recorded
+from drorch.run.state import RunState
+from drorch.run.views import Json, run_json, run_with_steps
+
+
+def is_simulated(plan: Plan, connectors: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether *plan* has machines, and every one of them is on a simulated hypervisor."""
+    types = connector_types(connectors)
+    return used_types(plan, types) == {"simulated"}
+
+
+def connector_types(connectors: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
+    """Return the type of each configured connector, by name."""
+    return {name: str(table.get("type", "")) for name, table in connectors.items()}
+
+
+def used_types(plan: Plan, types: Mapping[str, str]) -> set[str]:
+    """Return the types of the connectors that have machines of *plan*; empty for unknown ones."""
+    return {types.get(s.machine.connector, "") for s in plan.steps if s.machine is not None}
+
+
+def told_run(app: Application, state: RunState) -> Json:
+    """Return a run as JSON, as of now."""
+    return run_json(state, app.clock.now()) | _known(app, state.plan)
+
+
+def told_run_with_steps(app: Application, state: RunState) -> Json:
+    """Return a run with all its steps as JSON, as of now."""
+    return run_with_steps(state, app.clock.now()) | _known(app, state.plan)
+
+
+def told_report(
+    app: Application, plan: Plan, recorded: Sequence[Recorded], *, imported: bool
+) -> Json:
+    """Return the after-action report of the run with this journal."""
+    report = after_action(recorded, imported=imported)
+    return report | {"run": report["run"] | _known(app, plan)}
+
+
+def _known(app: Application, plan: Plan) -> Json:
+    return {"simulated": is_simulated(plan, app.settings.connectors)}

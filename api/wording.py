@@ -1,0 +1,85 @@
+"""What the screens and the pages say alike: attempts, lateness, what a dry run has seen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from plans.units import format_duration
+
+Json: TypeAlias = dict[str, Any]
+
+
+def tries(step: Json) -> str:
+    """Return how often a step was tried, as ``1 of 2``; empty before anything was received.
+
+    An order that was not received, or was held back, is no attempt that anybody has to hear of.
+    """
+    spent, before = step["tries"], step["tries_before"]
+    if step["action"] == "wait":
+        return ""
+    if before:
+        return f"{before + spent} ({before} before the retry)"
+    return f"{spent} of {step['attempts']}" if spent else ""
+
+
+def late(service: Json, run: Json, now: datetime) -> str:
+    """Return by how much a service is over its objective while it is not up; empty if it is not."""
+    measured = service["rto"] and service["rta"] is None and not service["external"]
+    if not measured or run["started_at"] is None or run["ended_at"] or run["mode"] != "live":
+        return ""
+    over = used(run, now) - service["rto"]
+    return f"LATE by {duration(over)}" if over >= 1 else ""
+
+
+def used(run: Json, now: datetime) -> float:
+    """Return the seconds since a run began, or that it took; none before it begins."""
+    if run["started_at"] is None:
+        return 0.0
+    ended = datetime.fromisoformat(run["ended_at"]) if run["ended_at"] else now
+    return max(0.0, (ended - datetime.fromisoformat(run["started_at"])).total_seconds())
+
+
+def objective(run: Json, now: datetime) -> str:
+    """Return how a run stands against the plan's objective; empty when the plan has none."""
+    if not run["rto"]:
+        return ""
+    goal, met, took = run["rto"]["seconds"], run["rto"]["met"], used(run, now)
+    if met is not None:
+        return f"the objective of {duration(goal)} is {'met' if met else 'MISSED'}"
+    if run["mode"] != "live" or run["started_at"] is None:
+        return f"the objective is {duration(goal)}"
+    if took > goal:
+        return f"the objective of {duration(goal)} is MISSED by {duration(took - goal)} so far"
+    return f"the objective is open ({duration(took)} of {duration(goal)} used)"
+
+
+def outlook(run: Json) -> str:
+    """Return how long the rest takes by the plan's own word; empty when nothing is left."""
+    if run["ended_at"] or not run["remaining_s"]:
+        return ""
+    left = max(60, 60 * round(run["remaining_s"] / 60))
+    return f"longest remaining chain about {duration(left)}, if nobody is needed"
+
+
+def seen(run: Json) -> str:
+    """Return of how many machines a dry run can tell something; empty for other runs."""
+    if not run["examined"] or not run["examined"]["machines"]:
+        return ""
+    machines = run["examined"]["machines"]
+    many = f"{machines} machine{'' if machines == 1 else 's'}"
+    return f"{run['examined']['seen']} of {many} could be examined"
+
+
+def tally(run: Json) -> list[tuple[str, int]]:
+    """Return how many steps stand how; a dry run's own words, as it brings nothing to health."""
+    if not run["examined"] or "steps" not in run:
+        return [(word, many) for word, many in run["counts"].items() if many]
+    return Counter(step["examined"] for step in run["steps"]).most_common()
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time to the second, above an hour to the minute: ``1h30m``."""
+    whole = round(seconds) if seconds < 3600 else 60 * round(seconds / 60)
+    return format_duration(timedelta(seconds=whole)) if whole else "0s"

@@ -1,0 +1,39 @@
+"""How much longer a run takes by the plan's own word, if nobody is needed and nothing fails."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from drorch.model.graph import expected
+from drorch.run.state import RunState, is_question
+from drorch.run.status import IN_FLIGHT, StepStatus
+
+_OPEN = IN_FLIGHT | {StepStatus.PENDING, StepStatus.READY, StepStatus.WAITING}
+
+
+def remaining(state: RunState, now: datetime) -> float | None:
+    """Return the seconds that the longest chain of unfinished steps still takes, as of *now*.
+
+    Each step takes what the plan expects, less what it has used of it already. Answers of people
+    come at once, limits cost nothing, and what a failure blocks is left out. None for a run that
+    has ended, has not begun, or has nothing left.
+    """
+    if state.is_over or state.started_at is None:
+        return None
+    chains = [_left(state, number, now) for number in _open_steps(state)]
+    return max(chains, default=None)
+
+
+def _open_steps(state: RunState) -> list[int]:
+    return [n for n, own in enumerate(state.steps) if own.status in _OPEN]
+
+
+def _left(state: RunState, number: int, now: datetime) -> float:
+    own, whole = state.steps[number], state.graph.chain[number]
+    alone = expected(state.step(number))
+    if own.status is StepStatus.WAITING and is_question(state.step(number)):
+        return max(0.0, whole - alone)
+    if not own.in_flight or own.attempt_at is None:
+        return whole
+    used = (now - own.attempt_at).total_seconds()
+    return whole - min(max(0.0, used), alone)
