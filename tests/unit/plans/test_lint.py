@@ -39,7 +39,7 @@ CASES = [
         ),
         "7:19 rto-too-short",
     ),
-    (f"steps: {{a: {{vm: db01, {CHECKED}}}}}\n", "6:17 name-as-id"),
+    (f"steps: {{a: {{vm: db01, {CHECKED}}}}}\n", "6:13 name-as-id"),
     (f"groups: {{g: {{}}}}\nsteps: {{a: {{vm: 1, {CHECKED}}}}}\n", "6:10 empty-group"),
     (
         f"services: {{t: {{external: true}}}}\nsteps: {{a: {{vm: 1, {CHECKED}}}}}\n",
