@@ -189,8 +189,7 @@ class Executor:
                 reach("append.after")
             except JournalUnavailableError as error:
                 unknown = True  # it may have been stored, and only the answer was lost
-                log.warning("journal.unavailable", run=self._run, reason=error.message)
-                await asyncio.sleep(_JOURNAL_AGAIN)
+                await self._wait_for_journal(error)
             except JournalConflictError:
                 if unknown and await self._is_ours(events, after):
                     return
@@ -198,14 +197,18 @@ class Executor:
             else:
                 return
 
+    async def _wait_for_journal(self, error: JournalUnavailableError) -> None:
+        told = {"reason": error.message, "hint": error.hint}
+        log.warning("journal.unavailable", run=self._run, **told)
+        await asyncio.sleep(_JOURNAL_AGAIN)
+
     async def _is_ours(self, events: Sequence[Event], after: int) -> bool:
         """Tell whether what stands behind *after* is what an append of ours left there."""
         while True:
             try:
                 found = await self._journal.read(self._run, after)
             except JournalUnavailableError as error:
-                log.warning("journal.unavailable", run=self._run, reason=error.message)
-                await asyncio.sleep(_JOURNAL_AGAIN)
+                await self._wait_for_journal(error)
             else:
                 return bool(found) and [record.event for record in found] == list(events)
 

@@ -29,8 +29,8 @@ log = structlog.get_logger()
 
 LOOK_EVERY = 0.25
 """Seconds between looks for runs that nobody drives."""
-
-
+_TRIED_EVERY = 2.5
+"""Seconds until a run that could not be driven is tried again."""
 _TOLD_EVERY = 10.0
 """Seconds between two lines of the log about the same obstacle."""
 _OWNED_EVERY = 0.2
@@ -130,10 +130,14 @@ class Supervisor:
         except JournalConflictError as error:
             self.lost[run] = error.message
             log.warning("run.lost", run=run, reason=error.message)
+        except DrorchError as error:
+            # Said by us on purpose: who reads the log needs the way out, not where it was raised.
+            log.warning("run.cannot-go-on", run=run, reason=error.message, hint=error.hint)
+            await asyncio.sleep(_TRIED_EVERY)
         except Exception:
             # One run that breaks must not stop the others; it stays open and is tried again.
             log.exception("run.broke", run=run)
-            await asyncio.sleep(LOOK_EVERY * 10)
+            await asyncio.sleep(_TRIED_EVERY)
         finally:
             self._driven.discard(run)
 

@@ -53,6 +53,8 @@ class Listener:
         finally:
             with self._guard:
                 self._waiting[run].discard(wake)
+                if not self._waiting[run]:
+                    del self._waiting[run]
 
     def close(self) -> None:
         self._stopped.set()
@@ -81,9 +83,8 @@ class Listener:
                 self._tell(notice.payload)
 
     def _tell(self, payload: str) -> None:
-        kind, _, run = payload.partition(" ")
+        run = payload.partition(" ")[2]  # what happened to it is for people who use psql
         with self._guard:
             concerned = self._waiting.get(run, set()) | self._waiting.get(ANY, set())
         for wake in concerned:
             wake()
-        del kind  # for people who listen in with psql

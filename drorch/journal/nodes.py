@@ -32,13 +32,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """``silent_s``: seconds since it was seen. ``drives``: runs under a lease that still runs."""
+    """``silent_s``: seconds since it was seen."""
 
     identity: Identity
     alive: bool
     silent_s: float
     note: str
-    drives: tuple[str, ...]
 
 
 class Nodes:
@@ -76,11 +75,9 @@ class Nodes:
 
     async def all(self) -> Sequence[Node]:
         """Return the orchestrators that were seen within a week, those that live first."""
-        live = {line.id for line in await open_runs(self._store)}
 
         def work(connection: Connection) -> list[Node]:
             now = self._store.backend.now(connection)
-            leases = connection.execute(select(_leases).where(_leases.c.expires >= now)).all()
             rows = connection.execute(select(_nodes).order_by(_nodes.c.name)).all()
             return [
                 Node(
@@ -94,11 +91,6 @@ class Nodes:
                     alive=now - row.seen <= row.patience,
                     silent_s=round(max(0.0, now - row.seen), 1),
                     note=row.note,
-                    drives=tuple(
-                        lease.run
-                        for lease in leases
-                        if lease.run in live and lease.holder.partition("#")[0] == row.name
-                    ),
                 )
                 for row in rows
             ]

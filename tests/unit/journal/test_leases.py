@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, create_engine
 
 from drorch.errors import JournalConflictError, JournalUnavailableError
-from drorch.journal.leases import PostgresLeases
+from drorch.journal.leases import PostgresLease, PostgresLeases
 from drorch.journal.listening import ANY
 from drorch.journal.locks import FileLeases
 from drorch.journal.postgres import PostgresBackend
@@ -50,6 +50,14 @@ async def orchestrators(url: str, *folders: Path) -> AsyncIterator[list[Orchestr
             await one.close()
 
 
+async def owned(one: Orchestrator) -> tuple[str, PostgresLease]:
+    """Make a run and take it."""
+    run = await create(one.store)
+    lease = await one.leases.acquire(run)
+    assert lease is not None
+    return run, lease
+
+
 async def until(condition: Callable[[], bool], within: float = 20.0) -> None:
     deadline = time.monotonic() + within
     while not condition():
@@ -61,9 +69,7 @@ async def test_a_held_run_is_refused_for_as_long_as_it_is_renewed(
     postgres_url: str, tmp_path: Path
 ) -> None:
     async with orchestrators(postgres_url, tmp_path / "a", tmp_path / "b") as (one, two):
-        run = await create(one.store)
-        lease = await one.leases.acquire(run)
-        assert lease is not None
+        run, lease = await owned(one)
         assert lease.epoch == 1
         began = time.monotonic()
         while time.monotonic() < began + 2.5 * TTL:
@@ -78,9 +84,7 @@ async def test_a_run_that_is_given_back_is_free_at_once_and_others_hear_of_it(
     postgres_url: str, tmp_path: Path
 ) -> None:
     async with orchestrators(postgres_url, tmp_path / "a", tmp_path / "b") as (one, two):
-        run = await create(one.store)
-        lease = await one.leases.acquire(run)
-        assert lease is not None
+        run, lease = await owned(one)
         await two.store.hint(ANY, 0.5)  # it listens from now on
         began = time.monotonic()
         hearing = asyncio.create_task(two.store.hint(ANY, 30))
@@ -100,9 +104,7 @@ async def test_who_is_not_renewed_stops_believing_before_another_may_take_over(
     postgres_url: str, tmp_path: Path
 ) -> None:
     async with orchestrators(postgres_url, tmp_path / "a", tmp_path / "b") as (one, two):
-        run = await create(one.store)
-        lease = await one.leases.acquire(run)
-        assert lease is not None
+        run, lease = await owned(one)
         one.leases._stopped.set()  # as if it were cut off: nothing is renewed any more
         while (taken := await two.leases.acquire(run)) is None:
             await asyncio.sleep(0.02)
@@ -117,9 +119,7 @@ async def test_who_is_not_renewed_stops_believing_before_another_may_take_over(
 
 async def test_a_hanging_event_loop_loses_its_runs(postgres_url: str, tmp_path: Path) -> None:
     async with orchestrators(postgres_url, tmp_path / "a", tmp_path / "b") as (one, two):
-        run = await create(one.store)
-        lease = await one.leases.acquire(run)
-        assert lease is not None
+        run, lease = await owned(one)
         beating = one.leases._beating
         assert beating is not None
         beating.cancel()  # the loop does not get to its pulse any more
@@ -130,9 +130,7 @@ async def test_a_hanging_event_loop_loses_its_runs(postgres_url: str, tmp_path: 
 
 async def test_once_lost_is_lost_for_good(postgres_url: str, tmp_path: Path) -> None:
     async with orchestrators(postgres_url, tmp_path / "a") as (one,):
-        run = await create(one.store)
-        lease = await one.leases.acquire(run)
-        assert lease is not None
+        _, lease = await owned(one)
         lease.overtaken()
         await asyncio.sleep(TTL)  # several renewals, which the database accepts
         assert "taken" in lease.lost()
@@ -142,9 +140,7 @@ async def test_a_restart_on_the_same_folder_takes_over_at_once(
     postgres_url: str, tmp_path: Path
 ) -> None:
     async with orchestrators(postgres_url, tmp_path / "a") as (one,):
-        run = await create(one.store)
-        lease = await one.leases.acquire(run)
-        assert lease is not None
+        run, lease = await owned(one)
         again = Orchestrator(postgres_url, tmp_path / "a", "again", ttl=60.0)
         try:
             assert await again.leases.acquire(run) is None, "its lock is held: it lives"
