@@ -31,9 +31,18 @@ DEFAULT_ALLOW = (
 """Private ranges and loopback. Not 100.64.0.0/10: it belongs to operators, and metadata
 services of clouds live in it; who uses it for a network of their own names it."""
 
-_NEVER = tuple(ip_network(n) for n in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"))
-_NAT64 = IPv6Network("64:ff9b::/96")
+_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
+# AWS, Google, Scaleway; Alibaba, Azure, Oracle. Three of them lie inside of private ranges.
+_METADATA = (
+    *("fd00:ec2::254", "fd20:ce::254", "fd00:42::42"),
+    *("100.100.100.200", "168.63.129.16", "192.0.0.192"),
+)
+_NEVER = tuple(ip_network(n) for n in (*_LINK_LOCAL, *_METADATA))
+# Compatible addresses, SIIT, NAT64: the last 32 bits are the IPv4 address.
+_TRANSLATED = tuple(IPv6Network(n) for n in ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96"))
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 _MOST_CANDIDATES = 4
+_LAST_PORT = 65535
 _LOOKUPS_AT_ONCE = 16
 
 
@@ -68,22 +77,25 @@ class Network:
         if not allowed:
             raise ConfigurationError(
                 f"{_target(host, port, found)} is not in [network] allow, so it was not contacted",
-                hint="add its network to [network] allow in drorch.toml (link-local never works)",
+                hint="add its network to [network] allow in drorch.toml (link-local and what "
+                "clouds tell about themselves is never contacted)",
             )
         allowed.sort(key=lambda address: address.version)
         return [str(address) for address in allowed[:_MOST_CANDIDATES]]
 
     def allows(self, address: Address) -> bool:
-        """Tell whether *address*, and what it embeds, may be contacted."""
-        inner = _embedded(address)
-        if any(_forbidden(one) for one in (address, *inner)):
+        """Tell whether *address*, and what gateways would make of it, may be contacted."""
+        meant = [address, *_embedded(address)]
+        if any(_forbidden(one) for one in meant):
             return False
-        return any(address in network for network in self._allow)
+        return all(any(one in network for network in self._allow) for one in meant)
 
     def transport(self, verify: ssl.SSLContext | bool = True) -> httpx2.AsyncBaseTransport:
         """Return a transport for `httpx2.AsyncClient` that connects to checked addresses only.
 
-        Names stay in the Host header, in SNI, and in what the certificate is compared with.
+        Names stay in the Host header, in SNI, and in what the certificate is compared with. Use
+        it by `connectors.egress`: a client made by hand may heed proxies of the environment, and
+        a proxy would connect wherever it likes.
         """
         return _GuardedTransport(self, verify)
 
@@ -127,12 +139,20 @@ class Network:
 class _GuardedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, network: Network, verify: ssl.SSLContext | bool) -> None:
         self._network = network
-        self._inner = httpx2.AsyncHTTPTransport(verify=verify, trust_env=False)
+        # A connection is not kept: it belongs to an address, and another name with the same
+        # address would go over it without its certificate having been looked at.
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=verify, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+        )
 
     @override
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.raw_host.decode("ascii")
-        port = request.url.port or (443 if request.url.scheme == "https" else 80)
+        port = request.url.port
+        if port is None:
+            port = 443 if request.url.scheme == "https" else 80
+        if not 0 < port <= _LAST_PORT:
+            raise ConfigurationError(f"there is no port {port}", hint="ports end at 65535")
         candidates = await self._network.candidates(host, port)
         for address in candidates[:-1]:
             with contextlib.suppress(httpx2.ConnectError, httpx2.ConnectTimeout):
@@ -179,7 +199,7 @@ def _network(entry: str) -> IPv4Network | IPv6Network:
 def _plain(address: Address) -> Address:
     """Return the IPv4 address that an IPv4-mapped one stands for, else *address* without zone."""
     if isinstance(address, IPv6Address):
-        return address.ipv4_mapped or address
+        return address.ipv4_mapped or IPv6Address(int(address))
     return address
 
 
@@ -193,8 +213,15 @@ def _embedded(address: Address) -> Iterable[IPv4Address]:
         yield address.sixtofour
     if address.teredo is not None:
         yield from address.teredo
-    if address in _NAT64 or (int(address) >> 32 == 0 and not address.is_loopback):
-        yield IPv4Address(int(address) & 0xFFFFFFFF)
+    number = int(address)
+    last = IPv4Address(number & 0xFFFFFFFF)
+    if any(address in network for network in _TRANSLATED) and not address.is_loopback:
+        yield last
+    if address in _NAT64_LOCAL:  # RFC 6052: a prefix of 48 bits parts the address, one of 96 not
+        parted = IPv4Address((number >> 64 & 0xFFFF) << 16 | number >> 40 & 0xFFFF)
+        yield from (one for one in (last, parted) if int(one))
+    if number >> 32 & 0xFCFFFFFF == 0x00005EFE:  # ISATAP
+        yield last
 
 
 def _forbidden(address: Address) -> bool:

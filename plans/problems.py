@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
@@ -62,11 +63,21 @@ class Report:
         self.file = file
         # A dict drops repetitions: an aliased node is read once for each place that uses it.
         self._found: dict[Problem, None] = {}
+        self._codes: Counter[str] = Counter()
+        self.readings: dict[int, Any] = {}
+        """What nodes were read as, by their `id`: an alias may stand in a thousand places."""
 
     def add(self, at: Position, code: str, message: str, hint: str = "") -> None:
+        if self.full:
+            return
         problem = Problem(self.file, at.line, at.column, code, message, hint)
-        if not self.full:
+        if problem not in self._found:
             self._found[problem] = None
+            self._codes[code] += 1
+
+    def count(self, code: str) -> int:
+        """Return how many problems of this kind there are."""
+        return self._codes[code]
 
     @property
     def full(self) -> bool:

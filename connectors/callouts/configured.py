@@ -119,7 +119,8 @@ class ConfiguredCallouts:
             str(settings.url),
             {"callout": name, "arguments": dict(arguments)},
             self._token(name, settings),
-            transport=self._network.transport(self._trust.context(settings.ca)),
+            network=self._network,
+            verify=self._trust.context(settings.ca),
             timeout=settings.timeout.total_seconds(),
         )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 
 import httpx2
 
+from connectors import egress
 from connectors.checks.evidence import shown
+from connectors.network import Network
 from drorch.errors import DrorchError
 from drorch.ports.callout import CalloutResult
 
@@ -19,14 +22,15 @@ async def post(
     body: Mapping[str, object],
     token: str | None,
     *,
-    transport: httpx2.AsyncBaseTransport,
+    network: Network,
+    verify: ssl.SSLContext,
     timeout: float,
 ) -> CalloutResult:
     """Post *body* to *url* and tell what came back; any 2xx is good."""
     secrets = [token] if token else []
     try:
         async with asyncio.timeout(timeout):
-            ok, said = await _post(url, body, token, transport)
+            ok, said = await _post(url, body, token, network, verify)
     except TimeoutError:
         ok, said = False, f"no answer within {timeout:g} s; it may have been carried out"
     except httpx2.HTTPError as error:
@@ -37,15 +41,15 @@ async def post(
 
 
 async def _post(
-    url: str, body: Mapping[str, object], token: str | None, transport: httpx2.AsyncBaseTransport
+    url: str,
+    body: Mapping[str, object],
+    token: str | None,
+    network: Network,
+    verify: ssl.SSLContext,
 ) -> tuple[bool, str]:
-    headers = {"User-Agent": "drorch", "Accept-Encoding": "identity"}
-    if token:
-        headers["Authorization"] = f"Bearer {token}"
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (
-        httpx2.AsyncClient(
-            transport=transport, trust_env=False, timeout=None, headers=headers
-        ) as client,
+        egress.client(network, verify=verify, headers=headers) as client,
         client.stream("POST", url, json=body) as response,
     ):
         said = f"{response.status_code} {response.reason_phrase}".strip()

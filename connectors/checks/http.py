@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from connectors import egress
 from connectors.checks.attempt import Attempt, UnwellError
 from connectors.checks.tls import words
 from drorch.errors import ConfigurationError
@@ -26,10 +27,11 @@ async def check(attempt: Attempt) -> str:
     url = _url(attempt)
     method = str(attempt.params.get("method") or "GET").upper()
     attempt.asked = f"{method} {url.copy_with(username=None, password=None)}"
-    limits = httpx2.Timeout(None, connect=attempt.timeout)  # the prober ends the rest
-    transport = attempt.world.network.transport(_verify(attempt))
-    async with httpx2.AsyncClient(
-        transport=transport, trust_env=False, timeout=limits, headers=_headers(attempt)
+    async with egress.client(
+        attempt.world.network,
+        verify=_verify(attempt),
+        headers=_headers(attempt),
+        connect_timeout=attempt.timeout,  # the prober ends the rest
     ) as client:
         try:
             return await _ask(attempt, client, method, url)
@@ -125,7 +127,7 @@ CHECK_HEADER = "X-Drorch-Check"
 
 def _headers(attempt: Attempt) -> dict[str, str]:
     given: Mapping[str, object] = attempt.params.get("headers") or {}
-    headers = {"User-Agent": "drorch", "Accept": "*/*", "Accept-Encoding": "identity"}
+    headers: dict[str, str] = {}
     for name, value in given.items():
         headers[str(name)] = str(value)
         if str(name).lower() in _SECRET_HEADERS:

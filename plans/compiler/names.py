@@ -10,6 +10,9 @@ from plans.problems import Position, Report
 from plans.shapes.words import Name, nearest
 from plans.source.nodes import Mapping, Node, shorten
 
+MOST_GUESSES = 50
+"""So many get a guess of what was meant: each is compared with every name of the plan."""
+
 
 @dataclass(frozen=True, slots=True)
 class Names:
@@ -35,7 +38,9 @@ def check_name(name: Name | None, known: Collection[str], what: str, report: Rep
 def unknown(name: str, at: Position, known: Collection[str], what: str, report: Report) -> None:
     if report.full:
         return
-    hint = nearest(name, known) or _offer(known, what)
+    hint = f"correct it, or define the {what} first"
+    if report.count("unknown-reference") < MOST_GUESSES:
+        hint = nearest(name, known) or _offer(known, what)
     report.add(at, "unknown-reference", f'there is no {what} "{name}"', hint)
 
 

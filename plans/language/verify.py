@@ -49,6 +49,12 @@ class Check(Shape[CheckDocument]):
 
     @override
     def read(self, node: Node, report: Report) -> CheckDocument | None:
+        if id(node) not in report.readings:
+            report.readings[id(node)] = self._read(node, report)
+        found: CheckDocument | None = report.readings[id(node)]
+        return found
+
+    def _read(self, node: Node, report: Report) -> CheckDocument | None:
         entry = self._kind_entry(node, report)
         if entry is None or not isinstance(node, Mapping):
             return None

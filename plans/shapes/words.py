@@ -21,6 +21,7 @@ ID_RULE = "lower-case letters, digits, - . _ (first a letter or digit), at most 
 _ID = re.compile(ID + r"\Z")
 MOST_COMPARED = 200
 MOST_LETTERS_OFF = 6
+MOST_LETTERS = 200
 E = TypeVar("E", bound=StrEnum)
 
 
@@ -135,7 +136,9 @@ def valid_id(text: str, at: Position, report: Report) -> bool:
     if _ID.match(text):
         return True
     # Letters keep their base: città becomes citta.
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    # Only the beginning: a letter may come apart into eighteen.
+    parts = unicodedata.normalize("NFKD", text[:MOST_LETTERS])
+    bare = "".join(c for c in parts if not unicodedata.combining(c))
     better = re.sub(r"[^a-z0-9._-]+", "-", bare.lower()).strip("-._")[:63]
     hint = f"use {ID_RULE}"
     if better and better != text:

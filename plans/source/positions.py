@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plans.problems import START, Position
-from plans.source.nodes import Mapping, Node, Sequence
+from plans.source.nodes import Entry, Mapping, Node, Sequence
 
 
 class Positions:
@@ -11,6 +11,8 @@ class Positions:
 
     def __init__(self, root: Node) -> None:
         self._root = root
+        # Whoever asks for every step would otherwise search all steps for each of them.
+        self._indexes: dict[int, dict[str, Entry]] = {}
 
     def find(self, *path: str | int) -> Position:
         """Return the place of the key or item at *path*, or of what comes nearest to it.
@@ -20,7 +22,7 @@ class Positions:
         node, at = self._root, START
         for part in path:
             if isinstance(node, Mapping) and isinstance(part, str):
-                entry = node.get(part)
+                entry = self._index(node).get(part)
                 if entry is None:
                     break
                 node, at = entry.value, entry.at
@@ -30,3 +32,9 @@ class Positions:
             else:
                 break
         return at
+
+    def _index(self, node: Mapping) -> dict[str, Entry]:
+        index = self._indexes.get(id(node))
+        if index is None:
+            index = self._indexes[id(node)] = {entry.key: entry for entry in node.entries}
+        return index

@@ -18,7 +18,8 @@ from plans.source.text import FORBIDDEN, decode
 from plans.source.values import plain_value
 
 MOST_DEPTH = 32
-MOST_NODES = 400_000
+MOST_NODES = 150_000
+"""Enough for ten thousand machines with their checks; more would take seconds to read."""
 MOST_EXPANDED_NODES = 100_000
 
 PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -257,6 +258,8 @@ class _Builder:
 
     def _count(self) -> None:
         self._nodes += 1
+        if self._report.full:
+            raise _GiveUpError(START)  # whatever else is wrong would be dropped
         if self._nodes > MOST_NODES:
             self._give_up(
                 START,

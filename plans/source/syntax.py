@@ -8,7 +8,6 @@ from typing import NamedTuple
 import yaml
 
 from plans.problems import START, Position, Report
-from plans.source.text import BREAK
 
 # By a part of what libyaml or PyYAML say; the first that fits.
 WORDS = (
@@ -93,6 +92,8 @@ WORDS = (
 )
 
 
+# The parser's positions count these lines; editors do not know the last three.
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 _LONE_KEY = re.compile(r"( *)([\w.-]+)\s*")
 _KEY_WITH_VALUE = re.compile(r"((?: |- )*)([\w.-]+):\s+[^\s#|>&]")
 
@@ -106,7 +107,7 @@ def report_syntax(error: yaml.YAMLError, text: str, report: Report) -> Position:
     context = str(getattr(error, "context", None) or "")
     noticed = _position(error, "problem_mark") or START
     opened = _position(error, "context_mark") if any(part in problem for part in OPENED) else None
-    lines = BREAK.split(text)
+    lines = _LINE_END.split(text)
     if "mapping values" in problem and (swallowed := _deeper_than(lines, noticed)):
         report.add(swallowed.at, "yaml-syntax", "this line is indented too deep", swallowed.hint)
         return swallowed.before

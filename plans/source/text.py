@@ -7,8 +7,8 @@ import re
 from plans.problems import START, Position, Report
 
 MOST_BYTES = 5 * 1024 * 1024
+MOST_LINES = 250_000
 
-BREAK = re.compile(r"\r\n|\r|\n")
 # What YAML does not allow unescaped, and U+FEFF, which nobody sees in an editor.
 FORBIDDEN = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
@@ -31,14 +31,19 @@ def decode(source: bytes | str, report: Report) -> str | None:
     if text is None:
         return None
     text = text.removeprefix("\ufeff")
-    return text if _printable(text, report) else None
+    return text if _printable(text, report) and _short_enough(text, report) else None
 
 
 def position_of(text: str, index: int) -> Position:
     """Return where the character at *index* stands."""
-    breaks = list(BREAK.finditer(text, 0, index))
-    start = breaks[-1].end() if breaks else 0
-    return Position(len(breaks) + 1, index - start + 1)
+    start = max(text.rfind("\n", 0, index), text.rfind("\r", 0, index)) + 1
+    return Position(_breaks(text, index) + 1, index - start + 1)
+
+
+def _breaks(text: str, end: int) -> int:
+    """Count the line ends before *end*, as editors do: LF, CR, or both together."""
+    single = text.count("\n", 0, end) + text.count("\r", 0, end)
+    return single - text.count("\r\n", 0, end)
 
 
 def _from_utf8(raw: bytes, report: Report) -> str | None:
@@ -61,6 +66,18 @@ def _from_utf8(raw: bytes, report: Report) -> str | None:
             "save the file as UTF-8; accented letters from an older editor are the usual cause",
         )
         return None
+
+
+def _short_enough(text: str, report: Report) -> bool:
+    lines = _breaks(text, len(text)) + 1
+    if lines > MOST_LINES:
+        report.add(
+            START,
+            "file-too-large",
+            f"the file has {lines} lines; a plan has at most {MOST_LINES}",
+            "split it into several plans, or delete what is empty",
+        )
+    return lines <= MOST_LINES
 
 
 def _printable(text: str, report: Report) -> bool:

@@ -32,7 +32,7 @@ def test_private_ranges_and_loopback_are_allowed(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["8.8.8.8", "172.32.0.1", "100.64.0.1", "100.100.100.200", "2001:db8::1", "2606:4700::1"],
+    ["8.8.8.8", "172.32.0.1", "100.64.0.1", "2001:db8::1", "2606:4700::1"],
 )
 def test_the_internet_is_not_allowed_unless_named(address: str) -> None:
     assert not Network().allows(ip_address(address))
@@ -48,7 +48,17 @@ def test_the_internet_is_not_allowed_unless_named(address: str) -> None:
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::1",
         "::169.254.169.254",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b:1::a9fe:a9fe",
+        "64:ff9b:1:a9fe:a9:fe00::",
+        "fd12::5efe:a9fe:a9fe",
+        "2001:0:a9fe:a9fe::1",
         "fd00:ec2::254",
+        "fd20:ce::254",
+        "fd00:42::42",
+        "100.100.100.200",
+        "168.63.129.16",
+        "192.0.0.192",
         "0.0.0.0",
         "::",
         "224.0.0.1",
@@ -70,6 +80,18 @@ async def test_every_address_of_a_name_is_checked_and_ipv4_comes_first() -> None
     network = names(dual_lab=["2001:db8::5", "fd00::5", "169.254.1.1", "10.0.0.5"])
     assert await network.candidates("dual.lab", 80) == ["10.0.0.5", "fd00::5"]
     assert await network.resolve("dual.lab", 80) == "10.0.0.5"
+
+
+@pytest.mark.parametrize(
+    "address", ["64:ff9b::8.8.8.8", "64:ff9b:1::8.8.8.8", "2002:808:808::1", "fd00::5efe:8.8.8.8"]
+)
+def test_a_gateway_leads_only_where_one_may_go_directly(address: str) -> None:
+    assert not Network(["10.0.0.0/8", "::/0"]).allows(ip_address(address))
+    assert Network(["8.8.8.8/32", "::/0"]).allows(ip_address(address))
+
+
+async def test_a_zone_does_not_choose_the_way() -> None:
+    assert await Network().resolve("fd00::5%eth7", 80) == "fd00::5"
 
 
 async def test_a_mapped_address_is_contacted_as_what_it_is() -> None:

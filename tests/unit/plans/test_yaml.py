@@ -8,7 +8,7 @@ import pytest
 
 from plans.problems import Position, Report
 from plans.source.reader import MOST_EXPANDED_NODES, read_tree
-from plans.source.text import position_of
+from plans.source.text import MOST_LINES, position_of
 from tests.unit.plans.sources import HEAD, load, plain, problems
 
 
@@ -77,7 +77,7 @@ def test_aliases_are_fine_below_the_limit_and_refused_above() -> None:
 
 def test_without_aliases_the_limit_does_not_apply() -> None:
     report = Report("plain")
-    tree = read_tree("a: [" + "1, " * 150_000 + "]", report)
+    tree = read_tree("a: [" + "1, " * 120_000 + "]", report)
     assert not report
     assert tree.root is not None
     assert tree.root.size > MOST_EXPANDED_NODES
@@ -116,3 +116,21 @@ def test_a_quoted_merge_key_and_a_key_in_another_language_are_only_unknown() -> 
 
 def test_explicit_document_markers_are_fine() -> None:
     assert problems("", "---\n" + HEAD + "steps: {a: {vm: 1}}\n...\n") == []
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\u2029", "\r", "\r\n", "\n"])
+def test_line_ends_that_only_the_parser_knows_do_not_mislead_it(end: str) -> None:
+    """Its positions lay behind the last line that we knew of."""
+    assert problems(f"title: x{end}owner: y{end}  b: c: d{end}", head="")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"), [("a\r\nb\rc\nd", (4, 2)), ("abc", (1, 4)), ("a\n", (2, 1)), ("", (1, 1))]
+)
+def test_a_position_counts_the_line_ends_of_every_system(text: str, at: tuple[int, int]) -> None:
+    assert position_of(text, len(text)) == at
+
+
+def test_a_file_of_too_many_lines_is_refused() -> None:
+    assert problems("\n" * MOST_LINES, head="") == ["1:1 file-too-large"]
+    assert problems("\n" * (MOST_LINES - 1), head="") == ["1:1 empty"]
