@@ -1,7 +1,7 @@
 # drorch as an image: docker build -t drorch .
-# The service listens on loopback only as long as it has no users, so run it on the host's network:
-#   docker run --network host --read-only --tmpfs /tmp -v drorch-data:/data \
-#     -v /etc/drorch:/etc/drorch:ro drorch
+# With PostgreSQL and TLS: deploy/compose.yaml, told in docs/deployment.md. Alone, on loopback:
+#   docker run --network host --read-only --tmpfs /tmp --cap-drop ALL \
+#     --security-opt no-new-privileges -v drorch-data:/data -v /etc/drorch:/etc/drorch:ro drorch
 # `make image-proof` carries these very steps out in a clean Debian, without a container engine.
 ARG BASE=python:3.13-slim-trixie
 
@@ -30,6 +30,6 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8140
 USER 10001:10001
-HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8140/healthz', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD ["python3", "-P", "-m", "api.answering"]
 ENTRYPOINT ["drorch"]
 CMD ["serve"]

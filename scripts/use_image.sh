@@ -27,15 +27,30 @@ inside "${entry[@]}" --version
 inside "${entry[@]}" --help >/dev/null
 inside "${entry[@]}" validate /srv/plans/first.yaml
 
-inside "${entry[@]}" "${command[@]}" >"$work/serve.log" 2>&1 &
-service=$!
-trap 'kill "$service" 2>/dev/null || true' EXIT
-deadline=$((SECONDS + 40))
-until inside "${health[@]}" 2>/dev/null; do
-  if ! kill -0 "$service" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-    tail -n 20 "$work/serve.log" >&2
-    fail "${entry[*]} ${command[*]} did not become healthy"
-  fi
-  sleep 0.2
-done
-echo "healthy: ${entry[*]} ${command[*]}"
+service=
+trap '[ -z "$service" ] || kill "$service" 2>/dev/null || true' EXIT
+becomes_healthy() { # usage: becomes_healthy HOW
+  # not by the function: its subshell would get the signal, and the service live on
+  chroot --userspec "$user" "$root" /usr/bin/env -i "${variables[@]}" "${entry[@]}" "${command[@]}" \
+    >"$work/serve.log" 2>&1 &
+  service=$!
+  local deadline=$((SECONDS + 40))
+  until inside "${health[@]}" 2>/dev/null; do
+    if ! kill -0 "$service" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+      tail -n 20 "$work/serve.log" >&2
+      fail "${entry[*]} ${command[*]} did not become healthy $1"
+    fi
+    sleep 0.2
+  done
+  echo "healthy $1: ${entry[*]} ${command[*]}"
+  kill "$service"
+  wait "$service" || fail "it did not end well"
+  service=
+}
+becomes_healthy "on loopback"
+
+variables+=(DRORCH_SERVER__HOST=0.0.0.0)
+if inside "${entry[@]}" "${command[@]}" 2>/dev/null; then fail "it serves all the world without TLS"; fi
+inside "${entry[@]}" tls init --keep >/dev/null
+becomes_healthy "over TLS, for all addresses"
+grep -q https:// "$work/serve.log" || fail "it does not say https"

@@ -51,7 +51,7 @@ def test_the_image_is_built_as_it_should_be() -> None:
     built = list(steps((ROOT / "Dockerfile").read_text(encoding="utf-8")))
     final = built[max(i for i, one in enumerate(built) if one.startswith("do_from ")) :]
     assert "do_user 10001:10001" in final
-    assert any(one.startswith("do_healthcheck ") and "/healthz" in one for one in final)
+    assert any(one.startswith("do_healthcheck ") and "api.answering" in one for one in final)
     assert any(one == "do_note VOLUME /data" for one in final)
     assert not any("pip" in one or "apt" in one for one in final)
     installs = [one for one in built if "--requirement" in one]
