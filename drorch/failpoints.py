@@ -29,6 +29,8 @@ Name: TypeAlias = Literal[
     "order.find.after",
     "callout.before",
     "callout.after",
+    "outbox.send.before",
+    "outbox.send.after",
 ]
 NAMES: tuple[Name, ...] = get_args(Name)
 

@@ -122,6 +122,8 @@ async def _call_out(effect: Effect, step: Step, world: World) -> cmd.Report:
     while world.may_act():
         # Who has lost the run carries out nothing more; its new owner resolves the doubt.
         await world.clock.sleep(_DEPOSED)
+    if halted := await world.holds.reason(""):
+        return orders.halted(step.id, effect.attempt, halted)
     reach("callout.before")
     result = await world.callouts.call(step.action.name, step.action.arguments)
     reach("callout.after")

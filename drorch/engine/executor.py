@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from drorch.errors import (
     JournalUnavailableError,
 )
 from drorch.failpoints import reach
-from drorch.model.collector import collector_paused
+from drorch.model.collector import collect_rarely, collector_paused, keep
 from drorch.ports.journal import Answer, Asked, Journal, Recorded
 from drorch.run import commands as cmd
 from drorch.run.decide import decide
@@ -93,13 +92,14 @@ class Executor:
 
     async def _resume(self, recorded: Sequence[Recorded] | None) -> RunState:
         """Fold the journal; a long one keeps the garbage collector from what it has built."""
+        collect_rarely()
         with collector_paused():
             if recorded is None:
                 recorded = await self._journal.read(self._run)
             reach("resume.read.after")
             state = fold(record.event for record in recorded)
             if len(recorded) + len(state.steps) > _LONG:
-                gc.freeze()
+                keep()
         return state
 
     async def _drive(self, state: RunState) -> None:
@@ -159,6 +159,10 @@ class Executor:
                 answers.append(Answer(id=entry, refused=refused))
         while self._advance(state, events):
             pass
+        if state.started_at is None and state.approval is not None and not state.is_over:
+            self._apply(state, cmd.Start(driver=self._driver), events)
+            while self._advance(state, events):
+                pass
         return events, answers
 
     def _apply(self, state: RunState, command: cmd.Command, events: list[Event]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from drorch.access.policy import APPROVAL_WITHIN
+from drorch.access.principal import Act, Caller
 from drorch.engine.preflight import Look
 from drorch.errors import ConfigurationError
 from drorch.journal.ownership import Ownership
@@ -14,7 +16,12 @@ from drorch.model.plan import Plan
 from drorch.ports.clock import Clock
 from drorch.ports.connector import Finding
 from drorch.ports.lease import Lease
+from drorch.run import commands as cmd
 from drorch.run import events as ev
+from drorch.run.decide import decide
+from drorch.run.decisions import approval_digest
+from drorch.run.evolve import evolve
+from drorch.run.state import RunState
 from drorch.run.status import Mode
 
 REFUSING = frozenset(
@@ -39,6 +46,10 @@ class RunOrder:
     reason: str = ""
     revision: int | None = None
     only: tuple[str, ...] = ()
+    caller: Caller
+    needs_approval: bool = False
+    break_glass: str = ""
+    """Why one person starts alone what takes two; it is recorded loudly."""
 
 
 class Launcher:
@@ -62,20 +73,46 @@ class Launcher:
         `MachineClaimedError`, or `ConfigurationError` when *look* has found what refuses it.
         """
         claims: Sequence[tuple[str, str]] = ()
+        waits = order.needs_approval and not order.break_glass
         findings: tuple[Finding, ...] = ()
         if order.mode is Mode.LIVE:
             if look is None:
                 raise ValueError("a live run is looked at before it is created")
             _refuse(look)
-            claims = await self._claims(order.plan, look)
+            claims = () if waits else await self._claims(order.plan, look)
             findings = tuple(look.findings)
         return await self._store.create_owned_run(
             order.plan.id,
             order.mode,
             lambda run: self._first_events(run, order, findings),
             claims,
-            self._leases if keep_lease else None,
+            owner=self._leases if keep_lease else None,
+            act=order.caller.act(
+                "run.start",
+                lambda made: f"run/{made}",
+                after={
+                    "plan": order.plan.id,
+                    "digest": order.plan.digest,
+                    "mode": str(order.mode),
+                    "revision": order.revision,
+                    "only": list(order.only),
+                    "awaits_approval": waits,
+                    "break_glass": order.break_glass,
+                },
+                reason=order.reason,
+            ),
         )
+
+    async def approve(self, state: RunState, look: Look, approval: cmd.ApproveRun, act: Act) -> int:
+        """Claim the machines of a run and hand its approval to whoever drives it.
+
+        Returns the entry of its inbox. Raises `CommandRejectedError`, `MachineClaimedError`, and
+        `ConfigurationError` for what refuses the run by now.
+        """
+        decide(state, approval, self._clock.now())  # what its driver would refuse is refused here
+        _refuse(look)
+        claims = await self._claims(state.plan, look)
+        return await self._store.submit_with_claims(state.run, approval, claims, act)
 
     def _first_events(
         self, run: str, order: RunOrder, findings: tuple[Finding, ...]
@@ -91,10 +128,22 @@ class Launcher:
             revision=order.revision,
             only=order.only,
             timezone=self._timezone,
+            identity=order.caller.by.identity,
+            approve_by=now + APPROVAL_WITHIN if order.needs_approval else None,
         )
-        if not findings:
-            return (requested,)
-        return (requested, ev.FindingsReported(at=now, findings=findings))
+        events: list[ev.Event] = [requested]
+        if order.needs_approval and order.break_glass:
+            approved = ev.RunApproved(
+                at=now,
+                by=order.by,
+                identity=order.caller.by.identity,
+                digest=approval_digest(evolve(None, requested)),
+                break_glass=order.break_glass,
+            )
+            events.append(approved)
+        if findings:
+            events.append(ev.FindingsReported(at=now, findings=findings))
+        return events
 
     async def _claims(self, plan: Plan, look: Look) -> list[tuple[str, str]]:
         """Claim machines by all that they are known by.

@@ -25,8 +25,9 @@ from drorch.failpoints import reach
 from drorch.model.plan import MachineRef
 from drorch.ports.connector import Order, OrderStatus, Outcome, Permit, Power, Sighting
 from drorch.run import commands as cmd
-from drorch.run.state import host_key
+from drorch.run.state import HALT, host_key
 from drorch.run.status import FailureKind, Scope
+from drorch.run.words import CEILING_HINT, HALT_HINT
 
 FRESH = 1.0
 """Seconds: how old a reading may be before a first order. The hypervisor itself refuses a second
@@ -164,6 +165,8 @@ async def power_off(errand: Errand) -> cmd.Report:
         with _permitted(errand, seen) as permit:
             if held := await _hold_on(errand, seen):
                 return _held(errand, held)  # it could not be started again
+            if over := await errand.world.may_stop(seen.machine):
+                return _failed(errand, over, CEILING_HINT, retryable=False)
             reach("order.stop.before")
             await errand.watch.connector.stop(seen.machine, permit=permit)
             reach("order.stop.after")
@@ -284,6 +287,8 @@ def _failed(
 
 
 def _held(errand: Errand, reason: str) -> cmd.ReportUnavailable:
+    if reason == errand.world.holds.halted:
+        return halted(errand.step, errand.attempt, reason)
     return cmd.ReportUnavailable(
         step=errand.step,
         attempt=errand.attempt,
@@ -291,6 +296,14 @@ def _held(errand: Errand, reason: str) -> cmd.ReportUnavailable:
         key=errand.step,
         reason=reason,
         hint=f"release it with 'drorch release {errand.ref}' when it may boot",
+    )
+
+
+def halted(step: str, attempt: int, reason: str) -> cmd.ReportUnavailable:
+    """Return the report of a step that was about to act while drorch is halted."""
+    scope, key = HALT
+    return cmd.ReportUnavailable(
+        step=step, attempt=attempt, scope=scope, key=key, reason=reason, hint=HALT_HINT
     )
 
 

@@ -22,8 +22,8 @@ from drorch.ports.journal import Answer, Asked, Journal, Recorded
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.decide import decide
-from drorch.run.events import Seen
 from drorch.run.evolve import evolve, fold
+from drorch.run.seen import Seen
 from drorch.run.state import RunState
 from drorch.run.status import Mode, RunStatus, Scope
 

@@ -12,9 +12,10 @@ from drorch.model.plan import MachineRef
 from drorch.ports.connector import HostSighting, Sighting
 from drorch.run import commands as cmd
 from drorch.run.effects import Effect, EffectKind
-from drorch.run.events import Seen
-from drorch.run.state import RunState, host_key
+from drorch.run.seen import Seen
+from drorch.run.state import HALT, RunState, host_key
 from drorch.run.status import Scope
+from drorch.run.words import HALT_HINT
 
 _HOLDS_EVERY = 1.0
 _ABOUT_TO_CHANGE = frozenset(
@@ -41,7 +42,6 @@ class Sentry:
         self._world = world
         self._post = post
         self._steps: dict[str, list[tuple[int, MachineRef]]] = {}
-        self._by_machine: dict[str, dict[str, int]] = {}
         self._sent: dict[int, Seen] = {}
         self._reported: set[str] = set(state.surveyed)
         self._urgent: set[int] = set()
@@ -52,7 +52,7 @@ class Sentry:
         for number, step in enumerate(state.plan.steps):
             if (machine := step.machine) is not None:
                 self._steps.setdefault(machine.connector, []).append((number, machine))
-                self._by_machine.setdefault(machine.connector, {})
+        self._by_machine: dict[str, dict[str, int]] = {name: {} for name in self._steps}
 
     async def stand(self) -> None:
         """Listen to the estates until cancelled."""
@@ -100,16 +100,19 @@ class Sentry:
 
     def _differences(self, watch: EstateWatch) -> dict[str, Seen]:
         out: dict[str, Seen] = {}
-        followed = self._by_machine[watch.name]
+        followed, find = self._by_machine[watch.name], watch.find
+        new: list[str] = []
         for number, machine in self._steps[watch.name]:
-            sighting = watch.find(machine)
+            sighting = find(machine)
             if sighting is None:
                 continue
             if followed.get(sighting.machine) != number:
                 followed[sighting.machine] = number
-                watch.follow(sighting.machine, self._heard)
+                new.append(sighting.machine)
             if (seen := self._news(number, sighting)) is not None:
                 out[self._state.step(number).id] = seen
+        if new:
+            watch.follow(new, self._heard)
         return out
 
     def _pushed(self, watch: EstateWatch, changed: Sequence[Sighting]) -> dict[str, Seen]:
@@ -164,6 +167,8 @@ class Sentry:
 
     async def _look_at_holds(self) -> None:
         """Notice that a person has released a machine, or holds it for another reason now."""
+        halted = await self._world.holds.reason("")
+        self._tell(*HALT, halted, HALT_HINT)
         for (scope, key), known in list(self._state.obstacles.items()):
             if scope is not Scope.MACHINE:
                 continue

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from drorch.engine.executor import Executor, Observer
+from drorch.engine.gauging import StepGauge
 from drorch.engine.rehearsal import Rehearsal
 from drorch.engine.rehearsing import Rehearser
 from drorch.engine.world import World
@@ -21,6 +22,7 @@ from drorch.journal.store import Store
 from drorch.model.plan import Plan
 from drorch.ports.clock import Clock
 from drorch.ports.lease import Lease
+from drorch.ports.meter import SILENT, Meter
 from drorch.run import events as ev
 from drorch.run.state import RunState
 from drorch.run.status import Mode
@@ -55,8 +57,10 @@ class Supervisor:
         rehearsal: Rehearsal,
         clock: Clock,
         driver: str,
+        meter: Meter = SILENT,
     ) -> None:
         self._store = store
+        self._gauge = StepGauge(meter) if meter is not SILENT else None
         self._leases = leases
         self._world = world
         self._rehearser = Rehearser(journal=store, rehearsal=rehearsal, clock=clock, driver=driver)
@@ -95,9 +99,20 @@ class Supervisor:
             world=replace(self._world(first.plan), may_act=lease.lost),
             driver=self._driver,
             epoch=lease.epoch,
-            observer=observer,
+            observer=self._watched_by(observer),
         )
         return await executor.drive(recorded)
+
+    def _watched_by(self, observer: Observer | None) -> Observer | None:
+        if observer is None or self._gauge is None:
+            return observer or self._gauge
+        gauge, told = self._gauge, observer
+
+        def both(state: RunState, events: Sequence[ev.Event]) -> None:
+            gauge(state, events)
+            told(state, events)
+
+        return both
 
     async def adopt_for_ever(self) -> None:
         """Drive every open run that nobody drives, until cancelled."""
@@ -122,6 +137,7 @@ class Supervisor:
                 group.create_task(self._drive_adopted(run, lease))
 
     async def _drive_adopted(self, run: str, lease: Lease) -> None:
+        structlog.contextvars.bind_contextvars(run=run)  # of this task: in all that it says
         self.lost.pop(run, None)
         log.info("run.driving", run=run, driver=self._driver)
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Prober, Verdict
-from drorch.run.events import CheckSeen
+from drorch.run.seen import CheckSeen
 
 FASTEST = 0.25
 """Seconds between two attempts at the beginning, and to confirm a first success."""

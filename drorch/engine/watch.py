@@ -84,12 +84,14 @@ class EstateWatch:
 
         return stop
 
-    def follow(self, machine: str, listener: Listener) -> None:
-        """Tell *listener*, who listens already, of the changes to *machine* that are pushed."""
-        followers = self._followers.setdefault(machine, [])
-        if listener not in followers:
-            followers.append(listener)
-            self._listeners[listener].append(machine)
+    def follow(self, machines: Iterable[str], listener: Listener) -> None:
+        """Tell *listener*, who listens already, of the changes to *machines* that are pushed."""
+        followed = self._listeners[listener]
+        for machine in machines:
+            followers = self._followers.setdefault(machine, [])
+            if listener not in followers:
+                followers.append(listener)
+                followed.append(machine)
 
     def hurry(self, who: object, *, on: bool) -> None:
         """Read fast while anybody is in a hurry."""
@@ -110,6 +112,8 @@ class EstateWatch:
         if ref.id is not None:
             # A connector may know a machine by more ids than the one that it lists it under.
             known = self.machines.get(ref.id) or self._read_by_name.get(ref.id)
+            if known is not None and known.machine == ref.id:
+                return known
             return self.machines.get(known.machine, known) if known else None
         if self._names is None:
             self._names = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -15,7 +15,7 @@ from drorch.errors import JournalUnavailableError
 from drorch.ports.callout import Callouts
 from drorch.ports.check import Prober
 from drorch.ports.clock import Clock
-from drorch.ports.journal import Journal
+from drorch.ports.journal import EVERYTHING, Journal
 
 log = structlog.get_logger()
 
@@ -94,6 +94,11 @@ class HoldGuard:
             return HOLDS_UNKNOWN
         return _first(last.held, keys)
 
+    @property
+    def halted(self) -> str:
+        """Why nothing at all may be ordered, by the last reading; empty when drorch goes on."""
+        return self._reading.held.get(EVERYTHING, "") if self._reading is not None else ""
+
     def _read_on(self) -> None:
         self._wake.set()
         if self._task is None:
@@ -134,11 +139,11 @@ class HoldGuard:
 
 
 def _keys(connector: str, machine: Sequence[str]) -> tuple[_Key, ...]:
-    return tuple((connector, name) for name in machine)
+    return tuple([(connector, name) for name in machine])
 
 
 def _first(held: Mapping[_Key, str], keys: Sequence[_Key]) -> str:
-    return next((held[key] for key in keys if key in held), "")
+    return next((held[key] for key in (EVERYTHING, *keys) if key in held), "")
 
 
 def _tell(asking: list[_Question], error: Exception) -> None:
@@ -148,6 +153,11 @@ def _tell(asking: list[_Question], error: Exception) -> None:
 
 
 def _may_act() -> str:
+    return ""
+
+
+async def _may_stop(machine: str) -> str:
+    del machine
     return ""
 
 
@@ -165,5 +175,7 @@ class World:
     holds: HoldGuard
     clock: Clock
     may_act: Callable[[], str] = _may_act
+    may_stop: Callable[[str], Awaitable[str]] = _may_stop
+    """Tells why a machine must not be stopped now, empty if it may: then the order is counted."""
     driven_since: float | None = None
     """By the loop's clock: when this process began to drive the run, after its last owner's end."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from drorch.ports.journal import EVERYTHING
+
 
 def forbidden(
     machines: Sequence[tuple[str, str]],
@@ -12,11 +14,12 @@ def forbidden(
 ) -> dict[tuple[str, str], str]:
     """Return which of *machines* (connector, machine) are held, and why.
 
-    *placed* are the holds as people placed them. *estates* has the identity that was last seen
-    behind each connector: a hold counts for every connector to the same one.
+    *placed* are the holds as people placed them, a halt among them as `EVERYTHING`. *estates* has
+    the identity that was last seen behind each connector: a hold counts for every connector to
+    the same one.
     """
     by_estate = {(estates[c], machine): (c, machine) for c, machine in placed if c in estates}
-    out: dict[tuple[str, str], str] = {}
+    out = {EVERYTHING: placed[EVERYTHING]} if EVERYTHING in placed else {}
     for key in machines:
         connector, machine = key
         other = by_estate.get((estates[connector], machine)) if connector in estates else None

@@ -18,6 +18,9 @@ log = structlog.get_logger()
 CHANNEL = "drorch"
 ANY = "*"
 """Waits for news of any run."""
+EVENTS = "+"
+"""Waits for new events: they are many, and of no use to who waits for decisions."""
+EVENTS_TOLD = "events"
 _AGAIN = 1.0
 _TURN = 0.5
 """Seconds between looks whether to stop."""
@@ -84,7 +87,8 @@ class Listener:
 
     def _tell(self, payload: str) -> None:
         run = payload.partition(" ")[2]  # what happened to it is for people who use psql
+        whom = (EVENTS,) if payload == EVENTS_TOLD else (run, ANY, EVENTS)
         with self._guard:
-            concerned = self._waiting.get(run, set()) | self._waiting.get(ANY, set())
+            concerned = set[Callable[[], None]]().union(*(self._waiting.get(w, ()) for w in whom))
         for wake in concerned:
             wake()

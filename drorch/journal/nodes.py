@@ -73,6 +73,15 @@ class Nodes:
         gone = delete(_nodes).where(_nodes.c.site == who.site)
         await self._store.writing(lambda connection: connection.execute(gone).close())
 
+    async def prove_writable(self, site: str) -> None:
+        """Write the row of *site* once more, as it is, and make that durable.
+
+        Nothing less shows that a disk is neither full nor read-only: what is rolled back never
+        reaches it. Raises `JournalError`. A site that never appeared has no row to write.
+        """
+        same = update(_nodes).where(_nodes.c.site == site).values(seen=_nodes.c.seen)
+        await self._store.writing(lambda connection: connection.execute(same).close())
+
     async def all(self) -> Sequence[Node]:
         """Return the orchestrators that were seen within a week, those that live first."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -102,6 +102,15 @@ async def open_runs(store: Store) -> Sequence[RunLine]:
     """Return every run that has not ended, newest first; none that is here to be read only."""
     driven = and_(runs_.c.ended_at.is_(None), runs_.c.status != IMPORTED)
     return await _lines(store, _newest_first().where(driven))
+
+
+async def tally_of_ended(store: Store, since: str) -> Mapping[tuple[str, str], int]:
+    """Return how many runs ended at or after *since* (as recorded), by mode and status."""
+    ended = runs_.c.ended_at >= since
+    query = select(runs_.c.mode, runs_.c.status, func.count()).where(ended)
+    query = query.group_by(runs_.c.mode, runs_.c.status)
+    rows = await store.reading(lambda connection: connection.execute(query).all())
+    return {(mode, status): count for mode, status, count in rows}
 
 
 async def is_imported(store: Store, run: str) -> bool:

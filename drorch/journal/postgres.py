@@ -6,6 +6,7 @@ cut off in the middle blocks nobody.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ from drorch.errors import (
     JournalDamagedError,
     JournalUnavailableError,
 )
-from drorch.journal.listening import CHANNEL
+from drorch.journal.listening import CHANNEL, EVENTS_TOLD
 from drorch.journal.schema import Ready, prepare
 from drorch.journal.tickets import Append, Ticket
 from drorch.journal.url import Place
@@ -45,8 +46,8 @@ _IDLE = 2.0
 """Seconds after which the writer's connection is tried before it is used again."""
 _APPEND = """
 WITH line AS (
-  SELECT * FROM unnest(%(run)s::text[], %(seq)s::int[], %(type)s::text[], %(version)s::int[],
-                       %(data)s::text[]) AS t(run, seq, type, version, data)),
+  SELECT l->>0 AS run, (l->>1)::int AS seq, l->>2 AS type, (l->>3)::int AS version, l->>4 AS data
+  FROM json_array_elements(%(lines)s::json) AS l),
 wanted AS (
   SELECT * FROM unnest(%(runs)s::text[], %(epochs)s::bigint[]) AS t(run, epoch)),
 fence AS (
@@ -69,7 +70,7 @@ ended AS (
   WHERE runs.id = e.run),
 freed AS (
   DELETE FROM claims USING may WHERE claims.run = may.run AND claims.run = ANY(%(e_run)s::text[]))
-SELECT run FROM may
+SELECT run, pg_notify(%(channel)s, %(told)s) FROM may
 """
 _HINT = (
     "is PostgreSQL running and reachable from here? Nothing new is started meanwhile; drorch goes "
@@ -254,17 +255,19 @@ def _overtaken(run: str) -> JournalConflictError:
     return JournalConflictError(f"another orchestrator has taken the run {run} over")
 
 
-def _columns(tickets: Sequence[Ticket]) -> dict[str, list[Any]]:
+def _columns(tickets: Sequence[Ticket]) -> dict[str, Any]:
     appends = [_append_of(ticket) for ticket in tickets]
     lines = [line for append in appends for line in append.lines]
     answers = [(a.run, *answer, a.now) for a in appends for answer in a.answers]
     endings = [(a.run, *a.ending) for a in appends if a.ending is not None]
     return {
-        **_spread(("run", "seq", "type", "version", "data"), lines),
+        "lines": json.dumps(lines),  # as five arrays they take the driver ten times as long
         **_spread(("a_run", "a_id", "a_refused", "a_at"), answers),
         **_spread(("e_run", "e_status", "e_at"), endings),
         "runs": [append.run for append in appends],
         "epochs": [append.epoch for append in appends],
+        "channel": CHANNEL,
+        "told": EVENTS_TOLD,
     }
 
 

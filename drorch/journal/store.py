@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, CursorResult, Row, bindparam, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from drorch.access.principal import Act
 from drorch.errors import (
     JournalConflictError,
     JournalDamagedError,
@@ -20,8 +20,10 @@ from drorch.errors import (
 )
 from drorch.failpoints import reach
 from drorch.journal import codec
+from drorch.journal.access_tables import HaltRow
 from drorch.journal.backend import Backend, store_append
 from drorch.journal.holds import forbidden
+from drorch.journal.ledger import recorded
 from drorch.journal.listening import Listener
 from drorch.journal.ownership import Ownership
 from drorch.journal.postgres import PostgresBackend
@@ -34,19 +36,23 @@ from drorch.journal.url import Place
 from drorch.journal.writer import Writer
 from drorch.model.collector import collector_paused
 from drorch.model.moment import stamp
-from drorch.ports.journal import Answer, Asked, Recorded
+from drorch.ports.journal import EVERYTHING, Answer, Asked, Recorded
 from drorch.ports.lease import Lease
+from drorch.ports.meter import SILENT, Meter
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 
 T = TypeVar("T")
 _AGAIN = 5
+_AT_ONCE = 500
+"""Rows that are fetched before they are decoded."""
 Build = Callable[[str], Sequence[ev.Event]]
 
 events_ = EventRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it at run time
 runs_ = RunRow.__table__  # type: ignore[attr-defined]
 claims_ = ClaimRow.__table__  # type: ignore[attr-defined]
 inbox_ = InboxRow.__table__  # type: ignore[attr-defined]
+halts_ = HaltRow.__table__  # type: ignore[attr-defined]
 holds_ = HoldRow.__table__  # type: ignore[attr-defined]
 estates_ = EstateRow.__table__  # type: ignore[attr-defined]
 
@@ -55,7 +61,13 @@ _UNANSWERED = (
     .where(inbox_.c.answered_at.is_(None))
     .order_by(inbox_.c.id)
 )
+_RECORDED = (
+    select(events_.c.seq, events_.c.type, events_.c.version, events_.c.data)
+    .where(events_.c.run == bindparam("of"), events_.c.seq > bindparam("after"))
+    .order_by(events_.c.seq)
+)
 _HOLDS = select(holds_)
+_HALT = select(halts_)
 
 
 class FeedLine(NamedTuple):
@@ -75,11 +87,11 @@ def open_backend(place: Place, ready: Ready = prepare) -> Backend:
 class Store:
     """Implements `drorch.ports.journal.Journal` and what the faces need beside it."""
 
-    def __init__(self, place: Place | Path) -> None:
+    def __init__(self, place: Place | Path, meter: Meter = SILENT) -> None:
         if isinstance(place, Path):
             place = Place(shown=str(place), file=place)
         self.backend = open_backend(place)
-        self._writer = Writer(self.backend.commit)
+        self._writer = Writer(self.backend.commit, meter)
         self._writer.start()
         self._open_entries = SharedReading(self._inboxes)
         self._listener: Listener | None = None
@@ -113,10 +125,17 @@ class Store:
 
         return await asyncio.to_thread(read)
 
-    async def writing(self, work: Callable[[Connection], T]) -> T:
-        """Return what *work* returned, durable; raises `JournalError`."""
-        result: T = await self._writer.run_work(work)
-        return result
+    async def writing(self, work: Callable[[Connection], T], act: Act | None = None) -> T:
+        """Return what *work* returned, durable; raises `JournalError`.
+
+        With *act* the record of acts has it in the same transaction. Raises `EffectKnownError`,
+        and does nothing, when the act's request has had its effect before.
+        """
+        if act is None:
+            result: T = await self._writer.run_work(work)
+            return result
+        whole: Callable[[Connection], T] = recorded(work, act)
+        return await self._first_come(whole)
 
     async def create_run(
         self,
@@ -129,7 +148,7 @@ class Store:
 
         *build* gets the id. Raises `MachineClaimedError` if an open live run holds a machine.
         """
-        run, _ = await self.create_owned_run(plan, mode, build, claims, None)
+        run, _ = await self.create_owned_run(plan, mode, build, claims, owner=None)
         return run
 
     async def create_owned_run(
@@ -138,7 +157,9 @@ class Store:
         mode: str,
         build: Build,
         claims: Sequence[tuple[str, str]],
+        *,
         owner: Ownership | None,
+        act: Act | None = None,
     ) -> tuple[str, Lease | None]:
         """Create a run, as `create_run` does, that *owner* has before anybody else can see it."""
         taken: list[Lease | None] = []
@@ -161,7 +182,7 @@ class Store:
             owner.keep_renewing()
         kept: Lease | None = None
         try:
-            run = await self._first_come(work)
+            run = await self._first_come(recorded(work, act) if act is not None else work)
             kept = taken[-1]
         finally:
             for lease in taken:  # of attempts where somebody else was quicker
@@ -192,23 +213,16 @@ class Store:
         await self._writer.run_work(append)
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
-        query = (
-            select(events_.c.seq, events_.c.type, events_.c.version, events_.c.data)
-            .where(events_.c.run == run, events_.c.seq > after)
-            .order_by(events_.c.seq)
-        )
+        where = {"of": run, "after": after}
         with collector_paused():
-            rows = await self.reading(lambda connection: connection.execute(query).all())
-        if not rows and after == 0:
+            found = await self.reading(lambda line: _decoded(line.execute(_RECORDED, where)))
+        if not found and after == 0:
             raise RunNotFoundError(
                 f"there is no run {run!r} here", hint="'drorch runs' lists the runs of this store"
             )
-        if rows and rows[-1].seq != after + len(rows):
-            raise self._gap(run, [row.seq for row in rows], after)
-        with collector_paused():
-            decode = codec.decode
-            events = [decode(kind, data, version) for _, kind, version, data in rows]
-            return [_recorded((row[0], e.at, e)) for row, e in zip(rows, events, strict=True)]
+        if found and found[-1].seq != after + len(found):
+            raise self._gap(run, [record.seq for record in found], after)
+        return found
 
     def _gap(self, run: str, found: Sequence[int], after: int) -> JournalDamagedError:
         expected = range(after + 1, after + len(found) + 1)
@@ -252,24 +266,32 @@ class Store:
         """Read what has no answer yet in the inboxes of all runs: it is never much."""
         return await self.reading(lambda connection: connection.execute(_UNANSWERED).all())
 
-    async def submit(self, run: str, decision: cmd.Decision) -> int:
+    async def submit(self, run: str, decision: cmd.Decision, act: Act | None = None) -> int:
         """Put a person's decision into the inbox of *run*; return the number of its entry."""
+        return await self.writing(lambda c: self._enter(c, run, decision), act)
+
+    def _enter(self, connection: Connection, run: str, decision: cmd.Decision) -> int:
         name, data = codec.encode_decision(decision)
+        at = stamp(datetime.now(UTC))
+        row = {"run": run, "decision": name, "data": data, "at": at, "refused": ""}
+        key = connection.execute(insert(inbox_), row).inserted_primary_key
+        assert key is not None  # noqa: S101 (a single row was inserted)
+        self.backend.notify(connection, f"inbox {run}")
+        return int(key[0])
+
+    async def submit_with_claims(
+        self, run: str, decision: cmd.Decision, claims: Sequence[tuple[str, str]], act: Act
+    ) -> int:
+        """Submit a decision that takes machines; all or nothing. Raises `MachineClaimedError`."""
 
         def work(connection: Connection) -> int:
-            row = {
-                "run": run,
-                "decision": name,
-                "data": data,
-                "at": stamp(datetime.now(UTC)),
-                "refused": "",
-            }
-            key = connection.execute(insert(inbox_), row).inserted_primary_key
-            assert key is not None  # noqa: S101 (a single row was inserted)
-            self.backend.notify(connection, f"inbox {run}")
-            return int(key[0])
+            refuse_claimed(connection, claims)
+            if claims:
+                rows = [{"estate": e, "machine": m, "run": run} for e, m in claims]
+                connection.execute(insert(claims_), rows)
+            return self._enter(connection, run, decision)
 
-        return await self.writing(work)
+        return await self.writing(work, act)
 
     async def answer(self, entry: int) -> Answer | None:
         """Return what became of an inbox entry, or None while nobody has taken it."""
@@ -279,10 +301,13 @@ class Store:
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         def work(connection: Connection) -> dict[tuple[str, str], str]:
+            halt = connection.execute(_HALT).first()
             rows = connection.execute(_HOLDS).all()
-            if not rows:
+            if not rows and halt is None:
                 return {}
             placed = {(r.connector, r.machine): f"held by {r.by}: {r.reason}" for r in rows}
+            if halt is not None:
+                placed[EVERYTHING] = f"halted by {halt.by}: {halt.reason}"
             estates = connection.execute(select(estates_)).all()
             return forbidden(machines, placed, {r.connector: r.identity for r in estates})
 
@@ -296,8 +321,12 @@ class Store:
             await self._listener.hint(run, within)
 
 
-_recorded: Callable[[tuple[int, datetime, ev.Event]], Recorded] = partial(tuple.__new__, Recorded)
-"""The type's own constructor takes four times as long, and a resume makes many."""
+def _decoded(result: CursorResult[Any]) -> list[Recorded]:
+    """Return the events of all rows; a resume reads tens of thousands, a few at a time."""
+    found: list[Recorded] = []
+    for rows in result.partitions(_AT_ONCE):
+        found += codec.decode_rows(rows)
+    return found
 
 
 def _append(

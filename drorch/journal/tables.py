@@ -5,7 +5,9 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Column
 from sqlmodel import Field, SQLModel
 
-REVISION = "0002"
+import drorch.journal.access_tables  # noqa: F401 (part of the same schema)
+
+REVISION = "0003"
 """The newest schema, as the migrations number it; a newer one is refused."""
 
 IMPORTED = "imported"
@@ -23,6 +25,9 @@ class PlanRow(SQLModel, table=True):
     source: str
     created_at: str
     created_by: str = ""
+    signature: str = ""
+    """An OpenSSH signature of the source, and below who signed, as it was checked on arrival."""
+    signer: str = ""
 
 
 class RunRow(SQLModel, table=True):

@@ -10,13 +10,15 @@ import asyncio
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from typing_extensions import override
 
-from drorch.errors import JournalUnavailableError
+from drorch.errors import JournalConflictError, JournalError, JournalUnavailableError
 from drorch.journal.tickets import Append, Ticket, Work
+from drorch.ports.meter import SILENT, Meter
 
 Commit = Callable[[Sequence[Ticket]], None]
 
@@ -28,9 +30,10 @@ _GROUP = 512
 class Writer(threading.Thread):
     """Hands groups of tickets to *commit*, which settles each of them and never raises."""
 
-    def __init__(self, commit: Commit) -> None:
+    def __init__(self, commit: Commit, meter: Meter = SILENT) -> None:
         super().__init__(name="journal-writer", daemon=True)
         self._commit = commit
+        self._meter = meter
         self._tickets: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
         self._stopped = threading.Event()
         sys.setswitchinterval(_SWITCH_INTERVAL)
@@ -41,8 +44,18 @@ class Writer(threading.Thread):
             raise JournalUnavailableError("the journal is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
+        began = time.perf_counter()
         self._tickets.put(Ticket(work, loop, future))
-        return await future
+        try:
+            result = await future
+        except JournalConflictError:
+            raise  # the journal is well: somebody else was quicker
+        except JournalError:
+            self._meter.journal_failed()
+            raise
+        if isinstance(work, Append):
+            self._meter.appended(time.perf_counter() - began)
+        return result
 
     def stop(self) -> None:
         """Finish what is queued, then end."""

@@ -14,6 +14,8 @@ from typing import NamedTuple
 from drorch.errors import PlanError
 from drorch.model.plan import Plan, Step, Wait, When
 
+_HEALTHY, _STARTED = When.HEALTHY, When.STARTED
+
 
 def expected(step: Step) -> float:
     """Return how long *step* is expected to take, in seconds."""
@@ -52,6 +54,7 @@ class Graph:
     def _connect(self) -> None:
         index, dependants = self.index, self.dependants
         edge = partial(tuple.__new__, Edge)  # many, and the type's own constructor is slow
+        healthy = [edge((node, _HEALTHY)) for node in range(self.size)]  # nearly all are the same
         for i, step in enumerate(self.steps):
             if step.group is not None:
                 self.group_of[i] = index[step.group]
@@ -59,8 +62,9 @@ class Graph:
             needs = self.needs[i]
             for dependency in step.depends_on:
                 target, when = index[dependency.target], dependency.when
-                needs.append(edge((target, when)))
-                dependants[target].append(edge((i, when)))
+                usual = when is _HEALTHY
+                needs.append(healthy[target] if usual else edge((target, when)))
+                dependants[target].append(healthy[i] if usual else edge((i, when)))
 
     def _successors(self, node: int) -> list[int]:
         out = [edge.node for edge in self.dependants[node]]
@@ -88,18 +92,20 @@ class Graph:
     def _chains(self) -> list[float]:
         """Longest expected time from the start of each node to the end of the plan, in seconds."""
         chain = [0.0] * self.size
-        steps = self.steps
+        steps, group_of, dependants = len(self.steps), self.group_of, self.dependants
+        alone = list(map(expected, self.steps))
         for node in reversed(self.order):
             after, beside, own = 0.0, 0.0, 0.0
-            if node < len(steps):
-                own = expected(steps[node])
-                group = self.group_of[node]
-                after = 0.0 if group is None else chain[group]
-            for dependant, when in self.dependants[node]:
-                if when is When.STARTED:
-                    beside = max(beside, chain[dependant])
-                else:
-                    after = max(after, chain[dependant])
+            if node < steps:
+                own = alone[node]
+                if (group := group_of[node]) is not None:
+                    after = chain[group]
+            for dependant, when in dependants[node]:
+                further = chain[dependant]
+                if when is _STARTED:
+                    beside = max(beside, further)
+                elif further > after:
+                    after = further
             chain[node] = max(own + after, beside)
         return chain
 

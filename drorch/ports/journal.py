@@ -35,6 +35,10 @@ class Recorded(NamedTuple):
     event: Event
 
 
+EVERYTHING = ("", "")
+"""Stands for all machines and callouts at once, where it is said what must not be ordered."""
+
+
 class Journal(Protocol):
     """Durable and append-only. ``(run, seq)`` is the key: the insert is the optimistic lock."""
 
@@ -64,7 +68,8 @@ class Journal(Protocol):
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Return which of these (connector, machine id) must not be started, and why.
 
-        A hold counts for every connector that leads to the same estate.
+        A hold counts for every connector that leads to the same estate. While drorch is halted,
+        `EVERYTHING` is among what is returned, whatever was asked for.
         """
 
     async def hint(self, run: str, within: float) -> None:

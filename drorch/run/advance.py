@@ -23,11 +23,18 @@ from drorch.run.status import Ask, FailureKind, Mode, OrderKind, StepStatus
 from drorch.run.words import CHECK_HINT, HANG_HINT, START_HINT, not_running, not_verified
 
 _TOLD_AGAIN = timedelta(minutes=15)
+_RUNNING, _START = Power.RUNNING, OrderKind.START
+_VERIFY, _WAIT = OrderKind.VERIFY, OrderKind.WAIT
 
 
 def advance(state: RunState, now: datetime) -> Events:
     """Return the first kind of thing that is due; call again until there is none."""
-    if state.started_at is None or state.is_over:
+    if state.is_over:
+        return ()
+    if state.approve_by is not None and now >= state.approve_by and not state.aborting:
+        told = "nobody has approved it in time"
+        return (ev.RunAbortRequested(at=now, by="drorch", comment=told),)
+    if state.started_at is None and not state.aborting:
         return ()
     if due := tuple(_due(state, now)):
         return due
@@ -135,7 +142,7 @@ def _started(state: RunState, number: int, now: datetime) -> Events:
         order=order,
         until=now + _patience(step, order),
     )
-    if order is OrderKind.VERIFY and not step.verify:
+    if order is _VERIFY and not step.verify:
         return (fact, ev.StepHealthy(at=now, step=step.id, attempt=fact.attempt))
     return (fact,)
 
@@ -144,8 +151,8 @@ def _order(state: RunState, number: int) -> OrderKind:
     step, own = state.step(number), state.steps[number]
     match step.action:
         case PowerOn():
-            if own.power is not Power.RUNNING:
-                return OrderKind.START
+            if own.power is not _RUNNING:
+                return _START
             # Only what was verified in vain: a machine that somebody has just started is not.
             restart = step.on_unhealthy is OnUnhealthy.RESTART
             restart = restart and own.failure is FailureKind.UNHEALTHY
@@ -165,9 +172,9 @@ def _order(state: RunState, number: int) -> OrderKind:
 def _patience(step: Step, order: OrderKind) -> timedelta:
     if isinstance(step.action, Wait):
         return step.action.duration
-    if order is OrderKind.WAIT:
+    if order is _WAIT:
         return step.expect
-    return step.verify_timeout if order is OrderKind.VERIFY else step.start_timeout
+    return step.verify_timeout if order is _VERIFY else step.start_timeout
 
 
 def _cancel(state: RunState, now: datetime) -> Events:

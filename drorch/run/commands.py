@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from drorch.ports.connector import Finding
-from drorch.run.events import CheckSeen, Seen
+from drorch.run.seen import CheckSeen, Seen
 from drorch.run.status import FailureKind, Scope
 
 
@@ -48,6 +48,15 @@ class Resume(_ByPerson): ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abort(_ByPerson): ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveRun(_ByPerson):
+    """A second person's yes to what *digest* stands for; with *break_glass* anybody's."""
+
+    identity: str
+    digest: str
+    break_glass: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +196,7 @@ class ReportFailure(_Report):
     retryable: bool = True
 
 
-Decision: TypeAlias = Pause | Resume | Abort | Approve | Reject | Retry | Skip | Accept
+Decision: TypeAlias = Pause | Resume | Abort | ApproveRun | Approve | Reject | Retry | Skip | Accept
 StepDecision: TypeAlias = Approve | Reject | Retry | Skip | Accept
 Report: TypeAlias = (
     ReportFindings

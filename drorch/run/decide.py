@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import assert_never
+from typing import Any, assert_never, get_args
 
 from drorch.errors import CommandRejectedError
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.advance import advance
-from drorch.run.decisions import decide_step
+from drorch.run.decisions import approve_run, decide_step
 from drorch.run.rules import (
     Events,
     attempt_failed,
@@ -23,6 +23,8 @@ from drorch.run.sightings import machines_seen
 from drorch.run.state import RunState
 from drorch.run.status import OrderKind, StepStatus
 
+_STARTING = StepStatus.STARTING
+
 
 def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
     """Return what *command* makes true, or raise `CommandRejectedError`."""
@@ -32,11 +34,17 @@ def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
         case cmd.Start():
             if state.started_at is not None:
                 return _rejected("the run has started already")
+            if state.approve_by is not None:
+                return ()
             return (ev.RunStarted(at=now, driver=command.driver),)
         case cmd.Adopt():
             return (ev.RunAdopted(at=now, driver=command.driver),)
         case cmd.Advance():
             return advance(state, now)
+        case cmd.ApproveRun():
+            return approve_run(state, command, now)
+        case cmd.Pause() if state.approve_by is not None:
+            return _rejected("the run awaits its approval: nothing of it has begun")
         case cmd.Pause():
             if state.paused or state.aborting:
                 return _rejected("the run is paused already" if state.paused else "it is aborting")
@@ -88,7 +96,7 @@ def _decide_report(state: RunState, report: _StepReport, now: datetime) -> Event
     own, step = state.steps[number], report.step
     if report.attempt != own.attempt or not own.in_flight:
         return ()  # about an attempt that the run has left behind
-    starting = own.status is StepStatus.STARTING
+    starting = own.status is _STARTING
     match report:
         case cmd.ReportAccepted():
             if not starting or own.accepted:
@@ -173,12 +181,12 @@ def _external(state: RunState, report: cmd.ReportService, now: datetime) -> Even
     )
 
 
+_DECISIONS: tuple[type[Any], ...] = get_args(cmd.Decision)
+
+
 def _too_late(state: RunState, command: cmd.Command) -> Events:
     """After the end, people are told so; reports of what was in flight change nothing."""
-    decisions = (
-        cmd.Pause, cmd.Resume, cmd.Abort, cmd.Approve, cmd.Reject, cmd.Retry, cmd.Skip, cmd.Accept,
-    )  # fmt: skip
-    if isinstance(command, decisions):
+    if isinstance(command, _DECISIONS):
         return _rejected(f"the run has ended ({state.ended})")
     return ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from typing import assert_never
 
@@ -26,10 +27,52 @@ _SKIPPABLE = frozenset(
 _ACCEPTABLE = frozenset({StepStatus.WAITING, StepStatus.FAILED, StepStatus.VERIFYING})
 
 
+def approval_digest(state: RunState) -> str:
+    """Return what an approval is bound to: this run's mode, plan and selection, nothing else."""
+    told = "\n".join((state.run, state.mode, state.plan.digest, *sorted(state.only)))
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def approve_run(state: RunState, command: cmd.ApproveRun, now: datetime) -> Events:
+    """Return what a second person's yes makes true, or refuse it with the reason."""
+    if state.approve_by is None:
+        by = f": {state.approval.by} has given it" if state.approval else ""
+        raise CommandRejectedError(f"the run needs no approval now{by}")
+    if now >= state.approve_by:
+        raise CommandRejectedError(
+            "the time for its approval is over", hint="ask for a new run, and approve that"
+        )
+    if command.digest != approval_digest(state):
+        raise CommandRejectedError(
+            "this approval is for another plan, or another part of it",
+            hint=f"look at the run again: 'drorch status {state.run}'",
+        )
+    if command.identity == state.requested_as and not command.break_glass:
+        raise CommandRejectedError(
+            f"{command.by} has asked for this run: a second person has to approve it",
+            hint="if there is nobody, break the glass: --break-glass 'why'; it is recorded loudly",
+        )
+    return (
+        ev.RunApproved(
+            at=now,
+            by=command.by,
+            identity=command.identity,
+            digest=command.digest,
+            comment=command.comment,
+            break_glass=command.break_glass,
+        ),
+    )
+
+
 def decide_step(state: RunState, command: cmd.StepDecision, now: datetime) -> Events:
     """Return what a person's decision about a step makes true, or refuse it with the reason."""
     number = _number(state, command.step)
     own = state.steps[number]
+    if state.approve_by is not None:
+        raise CommandRejectedError(
+            "the run awaits its approval: nothing of it has begun",
+            hint=f"approve it first: 'drorch approve {state.run}'",
+        )
     match command:
         case cmd.Approve():
             _require(own.ask is Ask.MANUAL, command.step, own.status, "asks no question")

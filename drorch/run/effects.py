@@ -39,6 +39,16 @@ class Effect:
     handle: str = ""
 
 
+_STARTING, _VERIFYING = StepStatus.STARTING, StepStatus.VERIFYING
+_WAIT, _CALLOUT, _STOP = OrderKind.WAIT, OrderKind.CALLOUT, OrderKind.STOP
+_AWAIT_RUNNING, _POWER_ON, _VERIFY = (
+    EffectKind.AWAIT_RUNNING,
+    EffectKind.POWER_ON,
+    EffectKind.VERIFY,
+)
+"""Named once: until Python 3.12, to find a member in its class takes longer than a call."""
+
+
 def wanted(state: RunState) -> Iterator[Effect]:
     """Yield every effect that ought to be in flight."""
     for number in range(len(state.steps)):
@@ -49,26 +59,30 @@ def wanted(state: RunState) -> Iterator[Effect]:
 def effect_of(state: RunState, number: int) -> Effect | None:
     """Return what ought to be in flight for one step."""
     own = state.steps[number]
-    if own.status is StepStatus.VERIFYING:
-        return Effect(EffectKind.VERIFY, number, own.attempt)
-    if own.status is not StepStatus.STARTING or own.order is OrderKind.WAIT:
+    if own.status is _VERIFYING:
+        return Effect(_VERIFY, number, own.attempt)
+    if own.status is not _STARTING or own.order is _WAIT:
         return None
     kind = _kind(state, number)
-    handle = own.handle if kind is EffectKind.AWAIT_RUNNING else ""
+    handle = own.handle if kind is _AWAIT_RUNNING else ""
     return Effect(kind, number, own.attempt, handle)
 
 
 def _kind(state: RunState, number: int) -> EffectKind:
     own = state.steps[number]
-    if own.order is OrderKind.CALLOUT:
+    if own.order is _CALLOUT:
         return EffectKind.CALLOUT_DOUBT if own.doubt else EffectKind.CALL_OUT
-    if own.order is OrderKind.STOP:
+    if own.order is _STOP:
         return EffectKind.RECONCILE_STOP if own.doubt else EffectKind.POWER_OFF
     if own.accepted:
-        return EffectKind.AWAIT_RUNNING
-    return EffectKind.RECONCILE if own.doubt else EffectKind.POWER_ON
+        return _AWAIT_RUNNING
+    return EffectKind.RECONCILE if own.doubt else _POWER_ON
 
 
 def next_due(state: RunState) -> datetime | None:
     """Return when `Advance` is next worth sending, if time alone can change anything."""
-    return state.timers[0][0] if state.timers and not state.is_over else None
+    if state.is_over:
+        return None
+    if state.approve_by is not None:
+        return state.approve_by
+    return state.timers[0][0] if state.timers else None

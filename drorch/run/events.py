@@ -12,25 +12,9 @@ from datetime import datetime
 from typing import ClassVar, TypeAlias
 
 from drorch.model.plan import Plan
-from drorch.ports.connector import Finding, Power
+from drorch.ports.connector import Finding
+from drorch.run.seen import CheckSeen, Seen
 from drorch.run.status import Ask, FailureKind, Mode, OrderKind, RunStatus, Scope
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What the hypervisor says of a step's machine: its id, power and node."""
-
-    power: Power
-    host: str | None
-    machine: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckSeen:
-    """The last result of one check."""
-
-    healthy: bool
-    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +36,22 @@ class RunRequested(_Fact):
     only: tuple[str, ...] = ()
     timezone: str = "UTC"
     """Where the plan's opening hours are meant."""
+    identity: str = ""
+    """Who *by* is, in the words that tell two of one name apart."""
+    approve_by: datetime | None = None
+    """Nothing begins before a second person has approved it, and that has to be until then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunApproved(_Fact):
+    """``digest`` is of what was approved. With ``break_glass`` one person did it alone: why."""
+
+    type: ClassVar[str] = "run.approved"
+    by: str
+    identity: str
+    digest: str
+    comment: str = ""
+    break_glass: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +358,7 @@ class StepAccepted(StepFact):
 
 RunEvent: TypeAlias = (
     RunRequested
+    | RunApproved
     | RunStarted
     | RunAdopted
     | RunPaused

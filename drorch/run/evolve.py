@@ -10,11 +10,15 @@ from drorch.model.collector import collector_paused
 from drorch.model.plan import Manual, OnFailure, Step, Wait
 from drorch.run import events as ev
 from drorch.run.levels import prime, relevel, start_deadline
+from drorch.run.seen import CheckSeen
 from drorch.run.state import Doubt, ExternalSeen, Obstacle, RunState, StepState
 from drorch.run.status import Ask, FailureKind, OrderKind, RunStatus, Scope, StepStatus
 from drorch.run.waiting import free_slot, line_up, requeue, set_timer, take_slot
 
 _TOLD_AGAIN = timedelta(minutes=15)
+_READY, _STARTING, _VERIFYING = StepStatus.READY, StepStatus.STARTING, StepStatus.VERIFYING
+_HEALTHY, _FAILED, _VERIFY = StepStatus.HEALTHY, StepStatus.FAILED, OrderKind.VERIFY
+"""Named once: until Python 3.12, to find a member in its class takes longer than a call."""
 _ENDING = frozenset(
     {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
 )
@@ -45,6 +49,8 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
     match event:
         case ev.RunRequested():
             raise ValueError("a run is requested once")
+        case ev.RunApproved():
+            state.approve_by, state.approval = None, event
         case ev.RunStarted():
             state.started_at, state.driver = event.at, event.driver
         case ev.RunAdopted():
@@ -96,7 +102,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
                 own.checks.update({k: (seen, event.at) for k, seen in event.checks.items()})
             own.error = own.hint = ""
             own.healthy_at = event.at
-            _settle(state, number, StepStatus.HEALTHY, event.at)
+            _settle(state, number, _HEALTHY, event.at)
         case ev.StepPutBack():
             own.spent, own.put_back = own.spent - 1, own.put_back + 1
             if own.started_at == own.attempt_at:
@@ -124,7 +130,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             own.decided_by = event.by or own.decided_by
             _verifying(state, number, event.until, event.at)
         case ev.CheckChanged():
-            seen = ev.CheckSeen(healthy=event.healthy, evidence=event.evidence)
+            seen = CheckSeen(healthy=event.healthy, evidence=event.evidence)
             own.checks[event.check] = (seen, event.at)
         case ev.AttemptFailed():
             _attempt_failed(state, number, event)
@@ -167,6 +173,7 @@ def _born(event: ev.Event, *, folding: bool = False) -> RunState:
     state.requested_at, state.requested_by, state.reason = event.at, event.by, event.reason
     state.revision, state.only = event.revision, event.only
     state.timezone = event.timezone
+    state.requested_as, state.approve_by = event.identity, event.approve_by
     machines = (step.machine for step in event.plan.steps)
     for connector in sorted({machine.connector for machine in machines if machine is not None}):
         key = (Scope.CONNECTOR, connector)
@@ -178,15 +185,15 @@ def _born(event: ev.Event, *, folding: bool = False) -> RunState:
 def _change(state: RunState, number: int, status: StepStatus, at: datetime) -> None:
     """Move a step to *status* and let everyone who depends on it know."""
     own = state.steps[number]
-    was, own.status = own.in_flight, status
-    acts = status is StepStatus.STARTING or status is StepStatus.VERIFYING
-    state.in_flight += acts - was
-    if own.slot is not None and not acts:
+    was, own.status = own.status, status
+    acts = status is _STARTING or status is _VERIFYING
+    state.in_flight += acts - (was is _STARTING or was is _VERIFYING)
+    if not acts:
         free_slot(state, number)
     state.dirty.add(number)
-    if state.stopping or status is StepStatus.FAILED:
+    if state.stopping or status is _FAILED:
         _note_stop(state, number)
-    if own.queued is not None or status is StepStatus.READY:
+    if own.queued is not None or status is _READY:
         requeue(state, number)
     relevel(state, number, at)
 
@@ -211,18 +218,19 @@ def _started(state: RunState, number: int, event: ev.StepStarted) -> None:
     own.attempt, own.spent, own.attempt_at = event.attempt, own.spent + 1, event.at
     own.order, own.accepted, own.handle, own.doubt = event.order, False, "", None
     own.started_at = own.started_at or event.at
-    own.begun = own.begun or not state.places[number].slot or event.order is OrderKind.CALLOUT
+    if not own.begun:
+        own.begun = not state.places[number].slot or event.order is OrderKind.CALLOUT
     set_timer(state, number, event.until)
     take_slot(state, number)
-    verify = event.order is OrderKind.VERIFY
-    _change(state, number, StepStatus.VERIFYING if verify else StepStatus.STARTING, event.at)
+    verify = event.order is _VERIFY
+    _change(state, number, _VERIFYING if verify else _STARTING, event.at)
 
 
 def _verifying(state: RunState, number: int, until: datetime, at: datetime) -> None:
     own = state.steps[number]
     own.begun, own.doubt = True, None
     set_timer(state, number, until)
-    _change(state, number, StepStatus.VERIFYING, at)
+    _change(state, number, _VERIFYING, at)
 
 
 def _found(state: RunState, number: int, event: ev.MachineFound) -> None:
@@ -278,9 +286,10 @@ def _observed(state: RunState, event: ev.MachinesObserved) -> None:
     if event.connector not in state.surveyed:
         state.surveyed.add(event.connector)
         state.obstacles.pop((Scope.CONNECTOR, event.connector), None)
+    index, steps = state.graph.index, state.steps
     for step, seen in event.machines.items():
-        number = state.index(step)
-        own = state.steps[number]
+        number = index[step]
+        own = steps[number]
         own.power, own.host, own.machine = seen.power, seen.host, seen.machine
         if own.queued is not None:
             requeue(state, number)  # its node may have other limits

@@ -7,12 +7,17 @@ node's level changes, only its own edges are touched, and so on for those that c
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
 from drorch.model.plan import When
 from drorch.run.state import Level, NodeCounts, RunState, StepState, goes_on_failed
 from drorch.run.status import Ask, StepStatus
 from drorch.run.waiting import requeue, set_timer
 
+_PENDING, _READY, _BLOCKED = StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED
+_STARTING, _VERIFYING = StepStatus.STARTING, StepStatus.VERIFYING
+_HEALTHY = StepStatus.HEALTHY
+"""Named once: until Python 3.12, to find a member in its class takes longer than a call."""
 _FINAL = frozenset(
     {StepStatus.HEALTHY, StepStatus.FAILED, StepStatus.SKIPPED, StepStatus.CANCELLED}
 )
@@ -28,33 +33,34 @@ _DEPENDENT = frozenset({StepStatus.PENDING, StepStatus.READY, StepStatus.BLOCKED
 def prime(state: RunState, at: datetime) -> None:
     """Fill the counters of a run that has just been requested."""
     graph = state.graph
-    for node in range(graph.size):
-        counts = state.needs[node]
-        counts.unsatisfied = len(graph.needs[node]) + len(graph.members[node])
-        counts.unstarted = counts.unfinished = len(graph.members[node])
-    for node in range(graph.size):
-        if graph.is_group(node):
-            relevel(state, node, at)
-        else:
+    for counts, needs, members in zip(state.needs, graph.needs, graph.members, strict=True):
+        counts.unsatisfied = len(needs) + len(members)
+        counts.unstarted = counts.unfinished = len(members)
+    steps = len(state.steps)
+    for node in range(steps, graph.size):
+        relevel(state, node, at)
+    for node, counts in enumerate(state.needs[:steps]):
+        if not counts.unsatisfied:  # nothing has happened yet that could obstruct the others
             _reconsider(state, node, at)
 
 
 def relevel(state: RunState, node: int, at: datetime) -> None:
     """Recompute the level of *node* and carry every change to those who depend on it."""
-    steps = len(state.steps)
+    steps, levels = len(state.steps), state.levels
     work = [node]
     while work:
         current = work.pop()
-        old = state.levels[current]
+        old = levels[current]
         is_step = current < steps
         new = _step_level(state, current) if is_step else _group_level(state.needs[current])
         if new is old or new == old:
             continue
-        state.levels[current] = new
-        if is_step:
+        levels[current] = new
+        if is_step and old.finished is not new.finished:
             state.unfinished += old.finished - new.finished
         touched = _spread(state, current, old, new)
-        work += [n for n in touched if n >= steps or _reconsider(state, n, at)]
+        if touched:
+            work += [n for n in touched if n >= steps or _reconsider(state, n, at)]
 
 
 def _group_level(counts: NodeCounts) -> Level:
@@ -66,13 +72,13 @@ def _group_level(counts: NodeCounts) -> Level:
 def _step_level(state: RunState, node: int) -> Level:
     own = state.steps[node]
     status = own.status
-    if status is StepStatus.HEALTHY:
+    if status is _HEALTHY:
         return _UP
-    if status is StepStatus.STARTING or status is StepStatus.VERIFYING or status in _UNDECIDED:
+    if status is _STARTING or status is _VERIFYING or status in _UNDECIDED:
         return _BEGUN if own.begun else _NOT_BEGUN
     failed_on = status is StepStatus.FAILED and goes_on_failed(state.step(node))
     satisfied = failed_on or status is StepStatus.SKIPPED
-    doomed = status is StepStatus.BLOCKED and state.needs[node].hard > 0
+    doomed = status is _BLOCKED and state.needs[node].hard > 0
     return Level(
         started=own.begun or satisfied,
         satisfied=satisfied,
@@ -92,15 +98,17 @@ def _spread(state: RunState, node: int, old: Level, new: Level) -> list[int]:
     """Adjust the counters of everyone who depends on *node*; return those that have changed."""
     touched: list[int] = []
     needs, known, shift = state.needs, None, _UNMOVED
+    unmet, soft, hard = shift
     for after, when in state.graph.dependants[node]:
         if when is not known:
             known, shift = when, _shift(when, old, new)
+            unmet, soft, hard = shift
         if shift is _UNMOVED:
             continue  # who needs it healthy does not care that it has begun
         counts = needs[after]
-        counts.unsatisfied += shift[0]
-        counts.soft += shift[1]
-        counts.hard += shift[2]
+        counts.unsatisfied += unmet
+        counts.soft += soft
+        counts.hard += hard
         touched.append(after)
     if node < len(state.steps) and (group := state.graph.group_of[node]) is not None:
         _shift_member(needs[group], old, new)
@@ -108,6 +116,7 @@ def _spread(state: RunState, node: int, old: Level, new: Level) -> list[int]:
     return touched
 
 
+@cache
 def _shift(when: When, old: Level, new: Level) -> tuple[int, int, int]:
     """Return what the change adds to the unmet, soft and hard needs of each dependant."""
     met_before, met_now = _met(when, old), _met(when, new)
@@ -137,18 +146,18 @@ def _reconsider(state: RunState, node: int, at: datetime) -> bool:
     """Give a step that has not begun the status that its needs imply; tell if it changed."""
     own, counts = state.steps[node], state.needs[node]
     status = own.status
-    if status is StepStatus.PENDING and counts.unsatisfied and not (counts.soft or counts.hard):
+    if status is _PENDING and counts.unsatisfied and not (counts.soft or counts.hard):
         return False  # as before: by far the most frequent answer
     if status not in _DEPENDENT:
         start_deadline(state, node, at)
         return False
     implied = _implied(counts)
     # A blocked step is looked at again: a soft obstacle may have become a hard one.
-    changed = implied is StepStatus.BLOCKED or status is not implied
+    changed = implied is _BLOCKED or status is not implied
     own.status = implied
-    if implied is StepStatus.READY and own.ready_at is None:
+    if implied is _READY and own.ready_at is None:
         own.ready_at = at
-    if implied is not StepStatus.READY:
+    if implied is not _READY:
         set_timer(state, node, None)
     requeue(state, node)
     return changed
@@ -156,8 +165,8 @@ def _reconsider(state: RunState, node: int, at: datetime) -> bool:
 
 def _implied(counts: NodeCounts) -> StepStatus:
     if counts.soft or counts.hard:
-        return StepStatus.BLOCKED
-    return StepStatus.PENDING if counts.unsatisfied else StepStatus.READY
+        return _BLOCKED
+    return _PENDING if counts.unsatisfied else _READY
 
 
 def start_deadline(state: RunState, node: int, at: datetime) -> None:
@@ -166,6 +175,6 @@ def start_deadline(state: RunState, node: int, at: datetime) -> None:
     Or from when they never will be: somebody has to hear of it, and the run has to end.
     """
     own, counts = state.steps[node], state.needs[node]
-    waits = own.status is StepStatus.VERIFYING and own.timer is None
+    waits = own.status is _VERIFYING and own.timer is None
     if waits and (counts.unsatisfied == 0 or counts.hard):
         set_timer(state, node, at + state.step(node).verify_timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 
-from drorch.run.state import Bucket, Priority, RunState, host_key
+from drorch.run.state import HALT, Bucket, Priority, RunState, host_key
 from drorch.run.status import Scope
 from drorch.run.waiting import limit_keys, limit_of
 
@@ -39,7 +39,11 @@ def _push_next(
 
 
 def _is_barred(state: RunState, bucket: Bucket) -> bool:
-    if not state.obstacles or bucket.connector is None:
+    if not state.obstacles or not bucket.slot:
+        return False
+    if HALT in state.obstacles:
+        return True
+    if bucket.connector is None:
         return False
     if (Scope.CONNECTOR, bucket.connector) in state.obstacles:
         return True

@@ -16,8 +16,11 @@ from drorch.run.rules import (
     policy,
     running,
 )
+from drorch.run.seen import Seen
 from drorch.run.state import RunState
 from drorch.run.status import NOT_BEGUN, Ask, FailureKind, OrderKind, StepStatus
+
+_RUNNING, _STARTING, _START = Power.RUNNING, StepStatus.STARTING, OrderKind.START
 
 
 def machines_seen(state: RunState, report: cmd.ReportMachines, now: datetime) -> Events:
@@ -37,16 +40,18 @@ def machines_seen(state: RunState, report: cmd.ReportMachines, now: datetime) ->
     return tuple(out)
 
 
-def _differs(state: RunState, number: int, seen: ev.Seen) -> bool:
+def _differs(state: RunState, number: int, seen: Seen) -> bool:
     own = state.steps[number]
-    return (own.power, own.host, own.machine) != (seen.power, seen.host, seen.machine)
+    if own.power is not seen.power:
+        return True
+    return own.host != seen.host or own.machine != seen.machine
 
 
 def _follow(
-    state: RunState, number: int, seen: ev.Seen, first: bool, now: datetime
+    state: RunState, number: int, seen: Seen, first: bool, now: datetime
 ) -> Iterator[ev.Event]:
     own = state.steps[number]
-    if seen.power is Power.RUNNING:
+    if seen.power is _RUNNING:
         yield from _runs(state, number, seen, first, now)
     elif seen.power in NOT_RUNNING and own.status is StepStatus.HEALTHY:
         yield from _lost(state, number, seen, now)
@@ -63,11 +68,11 @@ def _follow(
 
 
 def _runs(
-    state: RunState, number: int, seen: ev.Seen, first: bool, now: datetime
+    state: RunState, number: int, seen: Seen, first: bool, now: datetime
 ) -> Iterator[ev.Event]:
     own = state.steps[number]
-    if own.status is StepStatus.STARTING:
-        if own.accepted and own.order is OrderKind.START:
+    if own.status is _STARTING:
+        if own.accepted and own.order is _START:
             yield from running(state, number, seen.host, now)
         return
     asked = own.status is StepStatus.WAITING and own.ask is Ask.FAILURE
@@ -80,7 +85,7 @@ def _runs(
     yield from healthy_without_checks(state, number, now)
 
 
-def _lost(state: RunState, number: int, seen: ev.Seen, now: datetime) -> Iterator[ev.Event]:
+def _lost(state: RunState, number: int, seen: Seen, now: datetime) -> Iterator[ev.Event]:
     step, own = state.step(number), state.steps[number]
     if own.accepted_by:
         return  # a person vouched for it as it was; it is not ours to judge

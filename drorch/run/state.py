@@ -6,6 +6,7 @@ otherwise be copied for each of their events. Purity here means no clock, no I/O
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,7 +16,8 @@ from typing import NamedTuple
 from drorch.model.graph import Graph
 from drorch.model.plan import Callout, Manual, OnFailure, Plan, PowerOn, Step
 from drorch.ports.connector import Finding, Power
-from drorch.run.events import CheckSeen
+from drorch.run.events import RunApproved
+from drorch.run.seen import CheckSeen
 from drorch.run.status import (
     Ask,
     FailureKind,
@@ -88,6 +90,9 @@ class NodeCounts:
     hard: int = 0
 
 
+_STARTING, _VERIFYING = StepStatus.STARTING, StepStatus.VERIFYING
+
+
 @dataclass(slots=True)
 class StepState:
     status: StepStatus = StepStatus.PENDING
@@ -132,7 +137,11 @@ class StepState:
 
     @property
     def in_flight(self) -> bool:
-        return self.status is StepStatus.STARTING or self.status is StepStatus.VERIFYING
+        return self.status is _STARTING or self.status is _VERIFYING
+
+
+HALT = (Scope.SITE, "halt")
+"""The obstacle that is there while drorch is halted."""
 
 
 class RunState:
@@ -145,12 +154,16 @@ class RunState:
         self.mode = Mode.LIVE
         self.seq = 0
         self.requested_at: datetime | None = None
-        self.requested_by = ""
+        self.requested_by = self.requested_as = ""
+        """By name, and by identity."""
         self.reason = ""
         self.revision: int | None = None
         self.only: tuple[str, ...] = ()
         self.timezone = "UTC"
         self.driver = ""
+        self.approve_by: datetime | None = None
+        """Until then a second person has to approve; None when nobody has to, or has."""
+        self.approval: RunApproved | None = None
         self.started_at: datetime | None = None
         self.ended_at: datetime | None = None
         self.ended: RunStatus | None = None
@@ -202,6 +215,8 @@ class RunState:
             return self.ended
         if self.imported:
             return RunStatus.IMPORTED
+        if self.approve_by is not None and not self.aborting:
+            return RunStatus.AWAITING_APPROVAL
         if self.paused:
             return RunStatus.PAUSED
         return RunStatus.WAITING if self._waits_for_people() else RunStatus.RUNNING
@@ -210,12 +225,12 @@ class RunState:
         """Nothing acts, nothing could start by itself, and somebody is asked."""
         if self.aborting:
             return False
-        asked = False
+        asked, halted = False, HALT in self.obstacles
         for number, state in enumerate(self.steps):
             # Started outside before its needs: nothing limits how long it may be verified.
             if state.in_flight and state.timer is not None:
                 return False
-            held = self.held(number)
+            held = self.held(number) or (halted and state.status is StepStatus.READY)
             if state.status is StepStatus.READY and not held:
                 return False
             asked = asked or state.status is StepStatus.WAITING or held
@@ -230,8 +245,10 @@ class RunState:
     def obstacle(self, number: int) -> Obstacle | None:
         """Return what keeps this step's machine from being started, if anything does."""
         step, state = self.step(number), self.steps[number]
-        if not self.obstacles or step.machine is None:
+        if not self.obstacles or not takes_slot(step):
             return None
+        if HALT in self.obstacles or step.machine is None:
+            return self.obstacles.get(HALT)
         connector = step.machine.connector
         keys = [(Scope.MACHINE, step.id), (Scope.CONNECTOR, connector)]
         if state.host is not None:
@@ -243,15 +260,23 @@ class RunState:
         place, host = self.places[number], self.steps[number].host
         if host is None or place.connector is None:
             return place
-        return Bucket(place.slot, place.connector, host, place.group)
+        return _bucket((place.slot, place.connector, host, place.group))
+
+
+_bucket: Callable[[tuple[bool, str | None, str | None, str | None]], Bucket] = partial(
+    tuple.__new__, Bucket
+)
+"""The type's own constructor takes four times as long."""
 
 
 def _place(step: Step) -> Bucket:
     """Return the queue of a step whose host is not known."""
+    action = step.action
+    if isinstance(action, PowerOn):
+        return _bucket((True, action.machine.connector, None, step.group))
     if not takes_slot(step):
         return Bucket(slot=False, connector=None, host=None, group=None)
-    connector = step.machine.connector if step.machine else None
-    return Bucket(slot=True, connector=connector, host=None, group=step.group)
+    return Bucket(slot=True, connector=None, host=None, group=step.group)
 
 
 def host_key(connector: str, host: str) -> str:

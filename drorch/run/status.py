@@ -95,6 +95,8 @@ class Ask(StrEnum):
 class Scope(StrEnum):
     """How much an obstacle holds up."""
 
+    SITE = "site"
+    """Everything: somebody has halted drorch."""
     CONNECTOR = "connector"
     HOST = "host"
     MACHINE = "machine"

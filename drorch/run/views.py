@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from drorch.model.plan import Callout, CheckSpec, Step, Wait
 from drorch.ports.connector import Finding, Power
+from drorch.run.decisions import approval_digest
 from drorch.run.outlook import remaining
 from drorch.run.schedule import what_is_full
 from drorch.run.services import may_still_be, service_json
@@ -45,6 +46,7 @@ def run_json(state: RunState, now: datetime | None = None) -> Json:
         "driver": state.driver,
         "only": list(state.only),
         "timezone": state.timezone,
+        "approval": approval_json(state),
         "digest": state.plan.digest,
         "obstacles": [
             {
@@ -60,6 +62,20 @@ def run_json(state: RunState, now: datetime | None = None) -> Json:
             finding_json(finding) | {"outdated": _is_outdated(state, finding)}
             for finding in state.findings
         ],
+    }
+
+
+def approval_json(state: RunState) -> Json | None:
+    """Return what approves the run, or has to until then; None where nobody was asked to."""
+    given = state.approval
+    if state.approve_by is None and given is None:
+        return None
+    return {
+        "until": stamp(state.approve_by),
+        "digest": given.digest if given else approval_digest(state),
+        "asked_by": state.requested_by,
+        "approved_by": given.by if given else None,
+        "break_glass": (given.break_glass or None) if given else None,
     }
 
 

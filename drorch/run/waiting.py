@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections import Counter
 from datetime import datetime
 from functools import lru_cache
 
 from drorch.run.state import Bucket, RunState
 from drorch.run.status import Scope, StepStatus
+
+_READY = StepStatus.READY  # named once: to find it in its class takes longer than a call
 
 
 def set_timer(state: RunState, number: int, at: datetime | None) -> None:
@@ -31,7 +34,7 @@ def requeue(state: RunState, number: int) -> None:
     if state.folding:
         return
     own = state.steps[number]
-    if own.queued is None and own.status is not StepStatus.READY:
+    if own.queued is None and own.status is not _READY:
         return  # it waits nowhere and need not: by far the most frequent answer
     wanted = _queue_of(state, number)
     if own.queued == wanted:
@@ -44,11 +47,15 @@ def requeue(state: RunState, number: int) -> None:
 
 
 def line_up(state: RunState) -> None:
-    """Make all queues and timers at once, as `requeue` and `set_timer` would have left them."""
+    """Make all queues, timers and counts of slots at once, as each event would have left them."""
     state.folding = False
+    taken = (own.slot for own in state.steps if own.slot is not None)
+    for bucket, number in Counter(taken).items():
+        _count(state, bucket, number)
     state.timers = sorted((own.timer, n) for n, own in enumerate(state.steps) if own.timer)
     state.buckets = {}
-    ready = (p for p in state.priorities if state.steps[p.step].status is StepStatus.READY)
+    priorities, steps = state.priorities, state.steps
+    ready = [priorities[n] for n, own in enumerate(steps) if own.status is _READY]
     for priority in sorted(ready):
         wanted = _queue_of(state, priority.step)
         state.steps[priority.step].queued = wanted
@@ -58,7 +65,7 @@ def line_up(state: RunState) -> None:
 
 def _queue_of(state: RunState, number: int) -> Bucket | None:
     own = state.steps[number]
-    if own.status is not StepStatus.READY or own.timer is not None:
+    if own.status is not _READY or own.timer is not None:
         return None
     if (Scope.MACHINE, state.step(number).id) in state.obstacles:
         return None
@@ -78,13 +85,15 @@ def take_slot(state: RunState, number: int) -> None:
     bucket = state.bucket(number)
     if own.slot is None and bucket.slot:
         own.slot = bucket
-        _count(state, bucket, 1)
+        if not state.folding:
+            _count(state, bucket, 1)
 
 
 def free_slot(state: RunState, number: int) -> None:
     own = state.steps[number]
     if own.slot is not None:
-        _count(state, own.slot, -1)
+        if not state.folding:
+            _count(state, own.slot, -1)
         own.slot = None
 
 
@@ -92,6 +101,8 @@ def _count(state: RunState, bucket: Bucket, by: int) -> None:
     slots = state.slots
     for key in limit_keys(bucket):
         slots[key] = slots.get(key, 0) + by
+        if not slots[key]:
+            del slots[key]
 
 
 @lru_cache(maxsize=4096)

@@ -20,6 +20,11 @@ HANG_HINT = (
     "(drorch orders nothing to a machine that is starting)"
 )
 CALLOUT_DOUBT = "drorch stopped while this callout ran: whether it was carried out is not known"
+HALT_HINT = "an admin lifts it with 'drorch halt --lift'; drorch then goes on by itself"
+CEILING_HINT = (
+    "if the machines have to be restarted, restart them by hand, or raise [policy] stops_per_hour; "
+    "then 'retry'"
+)
 CALLOUT_HINT = "find out whether it took effect; then 'accept' if it did, or 'retry' if it did not"
 
 

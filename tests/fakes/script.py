@@ -12,6 +12,7 @@ from drorch.run import events as ev
 from drorch.run.decide import decide
 from drorch.run.effects import Effect, effect_of, wanted
 from drorch.run.evolve import evolve
+from drorch.run.seen import Seen
 from drorch.run.state import RunState, StepState
 from drorch.run.status import Ask, FailureKind, Mode, RunStatus, Scope, StepStatus
 from tests.fakes.plans import plan as plan_of
@@ -126,7 +127,7 @@ class Script:
         )
 
     def sees(self, step: str, power: Power, host: str | None = None) -> None:
-        seen = ev.Seen(power=power, host=host, machine=step)
+        seen = Seen(power=power, host=host, machine=step)
         machine = self.state.step(self.state.index(step)).machine
         assert machine is not None
         self.send(cmd.ReportMachines(connector=machine.connector, machines={step: seen}))

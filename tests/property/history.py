@@ -13,6 +13,7 @@ from drorch.run import events as ev
 from drorch.run.decide import decide
 from drorch.run.effects import EffectKind, effect_of, next_due, wanted
 from drorch.run.evolve import evolve
+from drorch.run.seen import Seen
 from drorch.run.state import host_key
 from drorch.run.status import FailureKind, Mode, OrderKind, Scope, StepStatus
 from drorch.run.waiting import limit_of
@@ -224,7 +225,7 @@ class History:
         if step.machine is None:
             return
         host = _HOSTS[how % len(_HOSTS)]
-        seen = ev.Seen(power=_POWERS[how % len(_POWERS)], host=host, machine=step.id)
+        seen = Seen(power=_POWERS[how % len(_POWERS)], host=host, machine=step.id)
         name = step.machine.connector
         self.send(cmd.ReportMachines(connector=name, machines={step.id: seen}))
 

@@ -18,6 +18,7 @@ from drorch.ports.journal import Answer, Asked
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run import levels, sightings
+from drorch.run.seen import CheckSeen
 from drorch.run.state import RunState
 from drorch.run.status import StepStatus
 from tests.simulation.journal import Desk
@@ -94,7 +95,7 @@ async def _orders_blindly(errand: orders.Errand) -> cmd.Report:
         return await orders._order_on(errand, seen, permit)
 
 
-async def _believes(*_: Any) -> Mapping[str, ev.CheckSeen]:
+async def _believes(*_: Any) -> Mapping[str, CheckSeen]:
     return {}
 
 

@@ -13,7 +13,7 @@ from drorch.engine.verification import BrokenCheckError, Verification
 from drorch.engine.virtual import run_virtually
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Verdict
-from drorch.run.events import CheckSeen
+from drorch.run.seen import CheckSeen
 
 
 class TimedProber:

@@ -11,7 +11,7 @@ from drorch.errors import ConfigurationError, JournalDamagedError, JournalUnavai
 from drorch.journal.backup import Copied, RestoreRefusedError, back_up, restore
 from drorch.journal.checking import check_journal
 from drorch.journal.opening import opened
-from drorch.journal.shelf import Hold, Shelf
+from drorch.journal.shelf import Hold, NewPlan, Shelf
 from drorch.journal.store import Store
 from drorch.journal.url import Place, place_of
 from drorch.run import commands as cmd
@@ -31,7 +31,7 @@ async def filled(place: Place) -> None:
     await store.submit(going, cmd.Abort(by="anna"))
     await shelf.hold(HOLD)
     await shelf.remember_estate("pve", "cluster-1")
-    await shelf.save_plan("test", "drorch: 1\n", "abc", "anna")
+    await shelf.save_plan(NewPlan(plan="test", source="drorch: 1\n", digest="abc", by="anna"))
     store.close()
 
 

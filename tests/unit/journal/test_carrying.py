@@ -21,6 +21,7 @@ from drorch.journal.store import Store
 from drorch.journal.url import place_of
 from drorch.ports.connector import Power
 from drorch.run import events as ev
+from drorch.run.seen import Seen
 from tests.fakes.script import T0
 from tests.real.postgres import PostgresServer
 from tests.unit.journal.places import everything, execute
@@ -133,7 +134,7 @@ async def test_an_ended_run_brings_its_end_to_an_earlier_copy(
 async def test_carrying_on_claims_by_connector_and_known_estate(
     store: Store, elsewhere: Store
 ) -> None:
-    off = ev.Seen(power=Power.OFF, host="n1", machine="101")
+    off = Seen(power=Power.OFF, host="n1", machine="101")
     seen = ev.MachinesObserved(at=T0, connector="pve", machines={"db": off})
     content = await begun(elsewhere, seen)
     await Shelf(store).remember_estate("pve", "cluster-1")

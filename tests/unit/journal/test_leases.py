@@ -155,7 +155,9 @@ async def test_a_restart_on_the_same_folder_takes_over_at_once(
 
 async def test_a_run_is_owned_before_anybody_can_see_it(postgres_url: str, tmp_path: Path) -> None:
     async with orchestrators(postgres_url, tmp_path / "a", tmp_path / "b") as (one, two):
-        run, lease = await one.store.create_owned_run("test", "live", requested, (), one.leases)
+        run, lease = await one.store.create_owned_run(
+            "test", "live", requested, (), owner=one.leases
+        )
         assert lease is not None
         assert await two.leases.acquire(run) is None
         await until(lambda: not lease.lost())

@@ -9,7 +9,7 @@ import pytest
 from drorch.model.plan import Step
 from drorch.ports.connector import Power
 from drorch.run import commands as cmd
-from drorch.run import events as ev
+from drorch.run.seen import Seen
 from drorch.run.status import StepStatus
 from tests.fakes.plans import ONCE, callout, gate, group, question, service, vm, wait
 from tests.fakes.script import Script
@@ -62,7 +62,7 @@ def test_limits_of_connectors_count_each_for_itself() -> None:
 def test_limits_of_hosts_count_where_the_machines_are() -> None:
     run = Script(*machines(4), per_host=1, looked=False)
     where = {"m0": "h1", "m1": "h1", "m2": "h2", "m3": None}
-    seen = {m: ev.Seen(power=Power.OFF, host=h, machine=m) for m, h in where.items()}
+    seen = {m: Seen(power=Power.OFF, host=h, machine=m) for m, h in where.items()}
     run.send(cmd.ReportMachines(connector="pve", machines=seen))
     assert run.started == ["m0", "m2", "m3"]
     run.sees("m1", Power.OFF, "h3")

@@ -8,6 +8,7 @@ from drorch.model.plan import Dependency, OnFailure, When
 from drorch.ports.connector import Power
 from drorch.run import commands as cmd
 from drorch.run import events as ev
+from drorch.run.seen import Seen
 from drorch.run.status import Mode, RunStatus, StepStatus
 from tests.fakes.plans import ONCE, callout, finished, gate, group, question, started, vm, wait
 from tests.fakes.script import Script
@@ -164,7 +165,7 @@ def test_a_gate_whose_checks_do_not_hold_in_time_fails() -> None:
 
 def test_rule_2_a_machine_that_runs_already_is_verified_and_never_started() -> None:
     run = Script(vm("db"), vm("web", "db"), looked=False)
-    seen = {name: ev.Seen(power=Power.RUNNING, host="h1", machine=name) for name in ("db", "web")}
+    seen = {name: Seen(power=Power.RUNNING, host="h1", machine=name) for name in ("db", "web")}
     run.send(cmd.ReportMachines(connector="pve", machines=seen))
     assert run.status("db", "web") == ["verifying", "verifying"]
     assert not run.own("db").outside, "it ran before the run began"

@@ -11,6 +11,7 @@ from drorch.ports.connector import Power
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.effects import EffectKind
+from drorch.run.seen import CheckSeen
 from drorch.run.status import RunStatus, Scope, StepStatus
 from tests.fakes.plans import ONCE, TWICE, callout, check, question, vm, wait
 from tests.fakes.script import Script
@@ -212,7 +213,7 @@ def test_a_check_is_recorded_when_it_changes() -> None:
     assert [event.evidence for event in run.of(ev.CheckChanged)] == ["refused", "503"]
     run.send(
         cmd.ReportVerified(
-            step="db", attempt=1, checks={"tcp": ev.CheckSeen(healthy=True, evidence="open")}
+            step="db", attempt=1, checks={"tcp": CheckSeen(healthy=True, evidence="open")}
         )
     )
     assert run.own("db").checks["tcp"][0].healthy

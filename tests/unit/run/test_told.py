@@ -14,6 +14,7 @@ from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.evolve import evolve, fold
 from drorch.run.outlook import remaining
+from drorch.run.seen import Seen
 from drorch.run.services import service_json
 from drorch.run.status import Mode, RunStatus, Scope, StepStatus
 from drorch.run.views import counts, run_json, step_json
@@ -191,8 +192,8 @@ def test_a_run_that_is_over_or_has_not_begun_has_no_rest() -> None:
 def rehearsed(**unexamined: str) -> list[ev.Event]:
     whole = plan(vm("db"), vm("web"), vm("mail"), question("san"))
     seen = {
-        "db": ev.Seen(power=Power.RUNNING, host="h1", machine="db"),
-        "mail": ev.Seen(power=Power.OFF, host="h1", machine="mail"),
+        "db": Seen(power=Power.RUNNING, host="h1", machine="db"),
+        "mail": Seen(power=Power.OFF, host="h1", machine="mail"),
     }
     return [
         requested(whole, Mode.DRY_RUN),

@@ -1,0 +1,86 @@
+"""The record of acts: entries in canonical JSON, each with the hash of the one before.
+
+A chain alone cannot show that its end was cut off, or that all of it was written anew: for that
+there are check-points, which live outside of the database (`drorch.access.checkpoints`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import rfc8785
+
+FIRST = "0" * 64
+"""What the first entry has for the hash of the one before."""
+
+
+class Line(NamedTuple):
+    """An entry as it is stored: *entry* is the very text that was hashed."""
+
+    seq: int
+    entry: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """The first entry that is not what was written."""
+
+    seq: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """What a look through the entries has found. ``hashes`` of the whole ones, by number."""
+
+    count: int
+    head: str
+    hashes: Mapping[int, str]
+    broken: Broken | None
+
+
+def sealed(seq: int, previous: str, content: Mapping[str, Any]) -> Line:
+    """Return the entry number *seq* of *content*, chained to the hash of the one before."""
+    entry = rfc8785.dumps({**content, "seq": seq, "prev": previous}).decode()
+    return Line(seq, entry, digest(previous, entry))
+
+
+def digest(previous: str, entry: str) -> str:
+    """Return the hash of an entry: SHA-256 over the one before and the entry's own text."""
+    return hashlib.sha256(bytes.fromhex(previous) + entry.encode()).hexdigest()
+
+
+def follow(lines: Iterable[Line]) -> Chain:
+    """Follow the chain from its first entry; stop at the first that is not right."""
+    previous, count = FIRST, 0
+    hashes: dict[int, str] = {}
+    for line in lines:
+        if why := _flaw(line, count + 1, previous):
+            return Chain(
+                count=count, head=previous, hashes=hashes, broken=Broken(seq=count + 1, reason=why)
+            )
+        count, previous = line.seq, line.hash
+        hashes[count] = previous
+    return Chain(count=count, head=previous, hashes=hashes, broken=None)
+
+
+def _flaw(line: Line, wanted: int, previous: str) -> str:
+    if line.seq != wanted:
+        return f"entry {wanted} is missing, {line.seq} is there"
+    if digest(previous, line.entry) != line.hash:
+        return f"entry {wanted} is not what was written: its hash does not fit"
+    try:
+        content = json.loads(line.entry)
+        canonical = rfc8785.dumps(content).decode()
+    except (ValueError, RecursionError) as error:
+        return f"entry {wanted} is no JSON: {error}"
+    if canonical != line.entry or not isinstance(content, dict):
+        return f"entry {wanted} is not in the form in which entries are written"
+    if content.get("prev") != previous or content.get("seq") != wanted:
+        return f"entry {wanted} does not follow the one before"
+    return ""
