@@ -2,83 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
-from api import problems
+from api import openapi, problems
+from api.auth import Doorkeeper
 from api.bootstrap import Application
-from api.dashboard import pages, run_pages
-from api.dashboard.rendering import VERSION
-from api.routes import decisions, estates, health, holds, nodes, plans, runs, services
+from api.dashboard import login_pages, pages, run_pages
+from api.health import NOTES, Health, runs_open
+from api.host_names import is_loopback
+from api.login import FrontDoor
+from api.metrics.exposition import Exposition
+from api.metrics.figures import Figures
+from api.metrics.requests import Observed, name_the_run
+from api.oidc import provider_of
+from api.openapi import Routers
+from api.routes import (
+    audit,
+    decisions,
+    estates,
+    events,
+    halt,
+    health,
+    holds,
+    nodes,
+    notices,
+    plans,
+    reports,
+    runs,
+    services,
+    tokens,
+    webhooks,
+)
 from api.routes.desk import Desk
 from api.routes.guard import BodyLimit, Guard
-from api.routes.idempotency import Remembered
-from api.schemas.common import Problem
+from api.routes.heads import Heads
+from api.routes.idempotency import Again, Remembered, answer_again
+from api.routes.limits import Admission
+from api.serving_rules import HostNames
+from api.telemetry import telemetry
+from drorch.journal.ledger import EffectKnownError
 
 PREFIX = "/api/v1"
-_PAGES = (pages.router, run_pages.router)
+_PAGES = (login_pages, pages, run_pages)
+_HIDDEN = [room.router for room in _PAGES]
 STATIC = Path(__file__).parent / "dashboard" / "static"
 
-_DESCRIPTION = """\
-Recovery plans, runs and what people decide in them.
 
-**There is no authentication yet**: the service listens on loopback only, refuses requests under
-any other name, and records who asks as they say themselves (`by`). Errors are RFC 9457 problems;
-the `type` of each is a page of this service. Creating calls take `Idempotency-Key`.
-"""
+def all_routers() -> Routers:
+    """Return every router with its prefix: the API's rooms, and the pages."""
+    rooms = (plans, runs, reports, events, decisions, services, notices, estates, holds, nodes)
+    access = (tokens, audit, halt, webhooks)
+    found = [(PREFIX, room.router) for room in (*rooms, *access)]
+    return [*found, *(("", m.router) for m in (health, *_PAGES))]
 
 
-def create_app(application: Application) -> FastAPI:
-    """Return the HTTP side over *application*, which the caller has opened and will close."""
+def openapi_document() -> dict[str, object]:
+    """Return the OpenAPI document: it takes no store and no configuration."""
+    return openapi.openapi_document([r for r in all_routers() if r[1] not in _HIDDEN])
+
+
+def create_app(application: Application, figures: Figures | None = None) -> FastAPI:
+    """Return the HTTP side over *application*, which the caller has opened and will close.
+
+    *figures* are those of this process, if *application* counts, too.
+    """
+    figures = figures or Figures()
+    traces = telemetry()
     app = FastAPI(
-        title="drorch",
-        summary="Disaster recovery orchestrator",
-        description=_DESCRIPTION,
-        version=VERSION,
-        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        **openapi.INFO,
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        dependencies=[Depends(name_the_run)],
+        telemetry=traces.config,
     )
-    app.state.desk = Desk(application)
-    rooms = (plans, runs, decisions, services, estates, holds, nodes)
-    routers = [(PREFIX, room.router) for room in rooms]
-    routers += [("", m.router) for m in (health, pages, run_pages)]
-    for prefix, router in routers:
-        app.include_router(router, prefix=prefix, include_in_schema=router not in _PAGES)
-    app.state.routes = [
-        (prefix, route)
-        for prefix, router in routers
-        for route in router.routes
-        if isinstance(route, APIRoute)
-    ]
+    app.state.desk = desk = Desk(application)
+    server = application.settings.server
+    app.state.doorkeeper = Doorkeeper(
+        application.store,
+        application.gate,
+        may_be_open=is_loopback(server.host) and not server.trusted_proxy,
+    )
+    notes = (*NOTES, runs_open(app.state.doorkeeper.is_open))
+    app.state.front_door = FrontDoor(application)
+    app.state.provider = provider_of(application)
+    app.state.health = Health(desk, notes)
+    app.state.exposition = Exposition(desk, figures)
+    app.state.telemetry = traces
+    for prefix, router in all_routers():
+        app.include_router(router, prefix=prefix, include_in_schema=router not in _HIDDEN)
+    app.state.routes = openapi.routes_of(all_routers())
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     problems.register(app)
+    app.add_exception_handler(EffectKnownError, _answer_again)
+    app.add_middleware(Heads)
     app.add_middleware(Remembered)
     app.add_middleware(BodyLimit)
     app.add_middleware(problems.LastResort)
-    app.add_middleware(Guard)
-    _document_problem(app)
+    app.state.names = HostNames(application.settings)
+    app.add_middleware(Admission)
+    app.add_middleware(Guard, names=app.state.names, server=application.settings.server)
+    app.add_middleware(Observed, figures=figures, routes=app.state.routes)
+    _document(app)
     return app
 
 
-def _document_problem(app: FastAPI) -> None:
-    """Put the shape of problems into the document; the framework's own 422 is never answered."""
-    generate = app.openapi
+_AGAIN: Mapping[str, Again] = {
+    "run.start": runs.run_again,
+    "plan.store": plans.plan_again,
+    "token.create": tokens.token_again,
+    "webhook.test": webhooks.sent_again,
+}
 
-    def openapi() -> dict[str, object]:
+
+async def _answer_again(request: Request, error: Exception) -> Response:
+    assert isinstance(error, EffectKnownError)  # noqa: S101 (registered for it)
+    return await answer_again(request, error, _AGAIN)
+
+
+def _document(app: FastAPI) -> None:
+    """Serve the finished document, which is made when it is first asked for."""
+
+    def document() -> dict[str, object]:
         if app.openapi_schema is None:
-            document = generate()
-            schemas = document["components"]["schemas"]
-            schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schemas.update(schema.pop("$defs", {}))
-            schemas["Problem"] = schema
-            for unused in ("HTTPValidationError", "ValidationError"):
-                schemas.pop(unused, None)
-            app.openapi_schema = document
+            app.openapi_schema = openapi.document_of(app, app.state.routes)
         return app.openapi_schema
 
-    app.openapi = openapi  # type: ignore[method-assign]  # the framework's documented way
+    app.openapi = document  # type: ignore[method-assign]  # the framework's documented way

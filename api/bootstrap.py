@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
+import contextvars
 import os
 import secrets
 import socket
@@ -12,10 +12,13 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+from api.anchor import Anchor
 from api.settings import Settings
 from connectors.callouts import ConfiguredCallouts
 from connectors.checks.prober import Checks
+from connectors.metered import Metered
 from connectors.network import Network
+from connectors.notifiers import Webhooks
 from connectors.registry import connect
 from drorch.engine.clock import SystemClock
 from drorch.engine.launch import Launcher, RunOrder
@@ -25,17 +28,21 @@ from drorch.engine.supervisor import Supervisor
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HoldGuard, World
 from drorch.errors import ConfigurationError
+from drorch.journal.gate import Gate
 from drorch.journal.leases import PostgresLeases
 from drorch.journal.locks import FileLeases
 from drorch.journal.nodes import Nodes
+from drorch.journal.outbox import Outbox
 from drorch.journal.ownership import Ownership
 from drorch.journal.postgres import PostgresBackend
 from drorch.journal.shelf import Shelf
 from drorch.journal.site import running_site
+from drorch.journal.site_rules import SiteRules
 from drorch.journal.store import Store
 from drorch.model.plan import CheckSpec, MachineRef, Plan
 from drorch.ports.connector import Connector
 from drorch.ports.lease import Lease
+from drorch.ports.meter import SILENT, Meter
 
 ENGINE = "engine"
 """The lock that an engine process of this data folder holds for as long as it lives."""
@@ -47,23 +54,29 @@ class Application:
     Opening it needs no network: connectors are asked only when a run or a command does.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, meter: Meter = SILENT) -> None:
         self.settings = settings
         self.clock = SystemClock()
-        self.store = Store(settings.place)
+        self.store = Store(settings.place, meter)
         self.shelf = Shelf(self.store)
+        self.gate = Gate(self.store)
+        self.site = SiteRules(self.store)
+        self.anchor = Anchor(self.store, settings.audit, settings.data_dir)
         self.locks = FileLeases(settings.data_dir / "leases")
         self.driver = driver_name()
         self.leases = self._ownership()
         self.nodes = Nodes(self.store, patience=settings.server.lease)
         self.connectors: Mapping[str, Connector] = {
-            name: connect(name, table) for name, table in settings.connectors.items()
+            name: Metered(connect(name, table), meter)
+            for name, table in settings.connectors.items()
         }
         network = Network(settings.network.allow)
         authorities = {name: entry.file for name, entry in settings.authorities.items()}
         self.callouts = ConfiguredCallouts(
             settings.callouts, network=network, secret=settings.secret, authorities=authorities
         )
+        self.webhooks = Webhooks(settings.webhooks, network=network, authorities=authorities)
+        self.outbox = Outbox(self.store)
         self.estates = {name: EstateWatch(c) for name, c in self.connectors.items()}
         self.prober = Checks(
             secret=settings.secret,
@@ -90,6 +103,7 @@ class Application:
             rehearsal=self.rehearsal,
             clock=self.clock,
             driver=self.driver,
+            meter=meter,
         )
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
@@ -141,7 +155,9 @@ class Application:
                     hint=f"add [connectors.{name}] to drorch.toml; the run stays open",
                 )
             self._watch(name)
+        ceiling = self.settings.policy.stops_per_hour
         return World(
+            may_stop=lambda machine: self.site.may_stop(plan.id, machine, ceiling),
             estates=self.estates,
             prober=self.prober,
             callouts=self.callouts,
@@ -158,7 +174,10 @@ class Application:
     def _watch(self, name: str) -> None:
         task = self._watching.get(name)
         if task is None or task.done():
-            self._watching[name] = asyncio.create_task(self.estates[name].run())
+            # A watch serves many runs: its lines of the log belong to none of them.
+            self._watching[name] = asyncio.create_task(
+                self.estates[name].run(), context=contextvars.Context()
+            )
 
     async def _stop_watching(self) -> None:
         for task in self._watching.values():
@@ -186,11 +205,3 @@ class Application:
 def driver_name() -> str:
     """Return who drives runs in this process: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def whoami() -> str:
-    """Return the operating system's user, for the record of decisions given here."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

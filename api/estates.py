@@ -10,8 +10,9 @@ from difflib import get_close_matches
 
 from api.bootstrap import Application
 from api.schemas.problem_types import ConnectorNotFoundError
+from drorch.access.principal import Act, Caller
 from drorch.errors import ConnectorError, MachineNotFoundError, UnavailableError
-from drorch.journal.shelf import Hold
+from drorch.journal.shelf import Hold, HoldCheck
 from drorch.model.moment import stamp
 from drorch.model.plan import Plan
 from drorch.ports.connector import Connector, Sighting, Survey
@@ -102,28 +103,38 @@ def _held(hold: Hold, seen: Survey | Exception) -> Json:
 
 
 async def hold_machine(
-    app: Application, connector: str, machine: str, *, reason: str, by: str
+    app: Application,
+    connector: str,
+    machine: str,
+    *,
+    reason: str,
+    caller: Caller,
+    check: HoldCheck | None = None,
 ) -> list[Json]:
     """Forbid every start order for *machine* (its id, or its name), from this moment on.
 
     It holds as it was named at once; then the hypervisor is asked for its id. One that is away
-    leaves it so: orders ask for both, and ``told`` says what could not be checked. Returns a line
-    as `holds` does for each machine that is held now. Raises `ConnectorNotFoundError`, and
+    leaves it so: orders ask for both, and ``told`` says what could not be checked. *check* is
+    asked about the hold that is there under the name that was given. Returns a line as `holds`
+    does for each machine that is held now. Raises `ConnectorNotFoundError`, and
     `MachineNotFoundError` when nothing is called that.
     """
     _known(app, connector)
     at = stamp(datetime.now(UTC))
-    hold = Hold(connector=connector, machine=machine, reason=reason, by=by, at=at)
-    await app.shelf.hold(hold)
+    hold = Hold(connector=connector, machine=machine, reason=reason, by=caller.by.name, at=at)
+    await app.shelf.hold(hold, _hold_act(caller, hold), check)
     survey = await _survey(app, connector, _RESOLVE_WITHIN)
     if not isinstance(survey, Survey):
         return [_held(hold, survey) | {"told": await _unchecked(app, connector, machine)}]
     named = _called(survey, machine)
     if not named:
-        await app.shelf.release(connector, machine)
+        release = caller.without_key().act("hold.release", f"machine/{connector}/{machine}")
+        await app.shelf.release(connector, machine, release)
         raise _no_machine(connector, machine, survey)
     for one in named:
-        await app.shelf.hold(replace(hold, machine=one.machine))
+        held = replace(hold, machine=one.machine)
+        if one.machine != machine:
+            await app.shelf.hold(held, _hold_act(caller.without_key(), held))
     if machine not in {one.machine for one in named}:
         await app.shelf.release(connector, machine)
     return [_held(replace(hold, machine=one.machine), survey) for one in named]
@@ -143,13 +154,23 @@ async def _unchecked(app: Application, connector: str, machine: str) -> str:
     )
 
 
-async def release_machine(app: Application, connector: str, machine: str) -> list[str]:
+def _hold_act(caller: Caller, hold: Hold) -> Act:
+    return caller.act("hold.place", f"machine/{hold.connector}/{hold.machine}", reason=hold.reason)
+
+
+async def release_machine(
+    app: Application,
+    connector: str,
+    machine: str,
+    caller: Caller,
+    check: HoldCheck | None = None,
+) -> list[str]:
     """Lift the holds of *machine*, its id or its name, and return the ids that they stood for.
 
     Empty when nothing of that was held. Raises `UnavailableError` when it is held neither so
     nor can its hypervisor be asked which machine is called that.
     """
-    if await app.shelf.release(connector, machine):
+    if await _released(app, connector, machine, caller, check):
         return [machine]
     held = {hold.machine for hold in await app.shelf.holds() if hold.connector == connector}
     if not held or connector not in app.connectors:
@@ -162,7 +183,18 @@ async def release_machine(app: Application, connector: str, machine: str) -> lis
             hint="'drorch holds' lists what is held; release it as it stands there",
         )
     named = [one.machine for one in _called(survey, machine) if one.machine in held]
-    return [one for one in named if await app.shelf.release(connector, one)]
+    return [one for one in named if await _released(app, connector, one, caller.without_key())]
+
+
+async def _released(
+    app: Application,
+    connector: str,
+    machine: str,
+    caller: Caller,
+    check: HoldCheck | None = None,
+) -> bool:
+    act = caller.act("hold.release", f"machine/{connector}/{machine}")
+    return await app.shelf.release(connector, machine, act, check)
 
 
 def _called(survey: Survey, machine: str) -> list[Sighting]:

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from api.bootstrap import Application
 from api.reading import RunReader
 from api.schemas.problem_types import StepNotFoundError
+from drorch.access.policy import HaltedError, UnsignedPlanError
+from drorch.access.principal import Caller
+from drorch.access.roles import Permission, to_abort, to_start
+from drorch.access.signatures import verify_plan
 from drorch.engine.launch import RunOrder
 from drorch.engine.preflight import Look
 from drorch.engine.rehearsing import refusal_of
-from drorch.errors import CommandRejectedError, PlanNotFoundError
+from drorch.errors import CommandRejectedError, PlanError, PlanNotFoundError
+from drorch.journal.shelf import NewPlan, PlanCheck, StoredPlan
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
 from drorch.run import commands as cmd
 from drorch.run.decide import decide
+from drorch.run.decisions import approval_digest
 from drorch.run.state import RunState
 from drorch.run.status import Mode, RunStatus
 from plans import load, select
@@ -47,42 +54,117 @@ class ChosenPlan:
     revision: int
     source: str
     file: str
+    signature: str = ""
+    signer: str = ""
 
 
-async def store_plan(app: Application, source: bytes, *, file: str, by: str) -> ChosenPlan:
-    """Check *source* and store it as a revision. Raises `InvalidPlanError` with every problem."""
+async def store_plan(
+    app: Application, source: bytes, *, file: str, caller: Caller, signature: bytes = b""
+) -> tuple[ChosenPlan, bool]:
+    """Check *source* and store it as a revision; tell whether it is new.
+
+    Raises `InvalidPlanError` with every problem. An altered or unsigned plan is stored, too: it
+    is only not run live where the policy asks for signatures.
+    """
     plan = load(source, file)
-    text = source.decode("utf-8")
-    revision, _ = await app.shelf.save_plan(plan.id, text, plan.digest, by)
-    return ChosenPlan(plan=plan, revision=revision, source=text, file=file)
+    kept, is_new = await keep_plan(app, plan, source, caller=caller, signature=signature)
+    return replace(kept, file=file), is_new
+
+
+async def keep_plan(
+    app: Application,
+    plan: Plan,
+    source: bytes,
+    *,
+    caller: Caller,
+    signature: bytes = b"",
+    check: PlanCheck | None = None,
+) -> tuple[ChosenPlan, bool]:
+    """Store *source*, which was read as *plan* and has no errors. See `store_plan`.
+
+    *check* is asked about the newest revision before a new one is stored.
+    """
+    text, armor = source.decode("utf-8"), signature.decode("utf-8", "replace")
+    new = NewPlan(
+        plan=plan.id,
+        source=text,
+        digest=plan.digest,
+        by=caller.by.name,
+        signature=armor,
+        signer=_signer(app, source, signature),
+    )
+    act = caller.act(
+        "plan.store",
+        lambda stored: f"plan/{plan.id}/{stored[0]}",
+        after={"digest": plan.digest, "signed_by": new.signer},
+    )
+    revision, is_new = await app.shelf.save_plan(new, act, check)
+    return ChosenPlan(
+        plan=plan,
+        revision=revision,
+        source=text,
+        file=plan.id,
+        signature=armor,
+        signer=new.signer,
+    ), is_new
+
+
+def _signer(app: Application, source: bytes, signature: bytes) -> str:
+    """Return who signed *source*; empty if nobody did, or nobody who may."""
+    allowed = app.settings.policy.signers()
+    if not signature or allowed is None:
+        return ""
+    try:
+        return verify_plan(source, signature, allowed, now=datetime.now(UTC)).principal
+    except PlanError:
+        return ""
 
 
 async def choose_plan(
-    app: Application, name: str, *, by: str, revision: int | None = None
+    app: Application, name: str, *, caller: Caller, revision: int | None = None
 ) -> ChosenPlan:
     """Return the plan in the file *name*, or the stored plan of that id.
 
-    Raises `PlanNotFoundError` or `InvalidPlanError`.
+    A file's signature is looked for beside it (``plan.yaml.sig``). Raises `PlanNotFoundError` or
+    `InvalidPlanError`.
     """
     path = Path(name)
     if path.is_file() and revision is None:
-        return await store_plan(app, path.read_bytes(), file=name, by=by)
+        beside = path.with_name(f"{path.name}.sig")
+        armor = beside.read_bytes() if beside.is_file() else b""
+        found, _ = await store_plan(
+            app, path.read_bytes(), file=name, caller=caller, signature=armor
+        )
+        return found
     if path.suffix in (".yaml", ".yml") and not path.is_file():
         raise PlanNotFoundError(f"there is no file {name}", hint="check the path")
-    stored = await app.shelf.plan(name, revision)
-    plan = load(stored.source, f"{name} revision {stored.revision}")
-    return ChosenPlan(plan=plan, revision=stored.revision, source=stored.source, file=stored.plan)
+    return chosen(await app.shelf.plan(name, revision))
+
+
+def chosen(stored: StoredPlan, plan: Plan | None = None) -> ChosenPlan:
+    """Return a stored revision as what may be run; *plan* is it, if it was read before."""
+    return ChosenPlan(
+        plan=plan or load(stored.source, f"{stored.plan} revision {stored.revision}"),
+        revision=stored.revision,
+        source=stored.source,
+        file=stored.plan,
+        signature=stored.signature,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A run that somebody wants; ``only`` names steps, groups or services."""
+    """A run that somebody wants; ``only`` names steps, groups or services.
+
+    ``break_glass`` is why one person starts alone what the policy wants two for.
+    """
 
     chosen: ChosenPlan
     mode: Mode
-    by: str
+    caller: Caller
     reason: str = ""
     only: Sequence[str] = ()
+    break_glass: str = ""
 
     @property
     def plan(self) -> Plan:
@@ -94,20 +176,56 @@ async def start_run(
 ) -> tuple[str, Lease | None]:
     """Create the run; a live one is looked at first unless *look* was taken just now.
 
-    Raises what refuses it: `MachineClaimedError`, `ConfigurationError`, `ConnectorError`.
+    Raises what refuses it: `NotAllowedError`, `HaltedError`, `UnsignedPlanError`,
+    `MachineClaimedError`, `ConfigurationError`, `ConnectorError`.
     """
-    plan = wish.plan
+    wish.caller.by.allow(to_start(wish.mode))
+    plan, policy = wish.plan, app.settings.policy.policy()
+    if wish.mode is Mode.LIVE:
+        await refuse_halted(app)
+        _refuse_unsigned(app, wish.chosen)
     if wish.mode is Mode.LIVE and look is None:
         look = await app.preflight.look(plan)
     order = RunOrder(
         plan=plan,
         mode=wish.mode,
-        by=wish.by,
+        by=wish.caller.by.name,
         reason=wish.reason,
         revision=wish.chosen.revision,
         only=tuple(wish.only),
+        caller=wish.caller,
+        needs_approval=policy.takes_two(wish.mode),
+        break_glass=wish.break_glass,
     )
     return await app.launch(order, look, keep_lease=keep_lease)
+
+
+async def refuse_halted(app: Application) -> None:
+    """Raise `HaltedError` while drorch is halted."""
+    if (halt := await app.site.halted()) is not None:
+        raise HaltedError(
+            f"drorch is halted since {halt.at} by {halt.by}: {halt.reason}",
+            hint="an admin lifts it: 'drorch halt --lift'",
+        )
+
+
+def _refuse_unsigned(app: Application, chosen_plan: ChosenPlan) -> None:
+    """Verify the signature again: keys are withdrawn, and files are edited."""
+    if not app.settings.policy.signed_plans:
+        return
+    allowed = app.settings.policy.signers() or b""
+    name = f"{chosen_plan.plan.id} revision {chosen_plan.revision}"
+    if not chosen_plan.signature:
+        raise UnsignedPlanError(
+            f"{name} is not signed, and [policy] signed_plans asks for it",
+            hint="sign the file: ssh-keygen -Y sign -n drorch-plan -f KEY plan.yaml; then store "
+            "it with its signature (docs/plan-signatures.md)",
+        )
+    try:
+        source = chosen_plan.source.encode()
+        verify_plan(source, chosen_plan.signature.encode(), allowed, now=datetime.now(UTC))
+    except PlanError as error:
+        raise UnsignedPlanError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 def decision_of(verb: str, *, by: str, comment: str, step: str | None = None) -> cmd.Decision:
@@ -129,16 +247,93 @@ def step_number(state: RunState, step: str) -> int:
 
 
 async def give_decision(
-    app: Application, reader: RunReader, run: str, decision: cmd.Decision, *, patience: float
+    app: Application,
+    reader: RunReader,
+    run: str,
+    decision: cmd.Decision,
+    *,
+    caller: Caller,
+    patience: float,
 ) -> bool:
     """Put a decision into the run's inbox and wait for its owner's answer.
 
     Return False when nobody has taken it within *patience* seconds, or nobody is there to take
     it: it stays in the inbox and takes effect as soon as a process drives the run. Raises
-    `CommandRejectedError` with the reason, `StepNotFoundError` and `RunNotFoundError`.
+    `NotAllowedError`, `CommandRejectedError` with the reason, `StepNotFoundError` and
+    `RunNotFoundError`.
     """
-    await _refuse_impossible(app, await reader.state(run), decision)
-    entry = await app.store.submit(run, decision)
+    state = await reader.state(run)
+    caller.by.allow(_permission(state, decision))
+    await _refuse_impossible(app, state, decision)
+    about = f"run/{run}" + (f"/{decision.step}" if isinstance(decision, cmd.StepDecision) else "")
+    verb = type(decision).__name__.lower()
+    act = caller.act(f"decision.{verb}", about, reason=decision.comment)
+    entry = await app.store.submit(run, decision, act)
+    return await answered(app, reader, run, entry, patience)
+
+
+def _permission(state: RunState, decision: cmd.Decision) -> Permission:
+    match decision:
+        case cmd.Abort():
+            return to_abort(state.mode)
+        case cmd.Pause() | cmd.Resume():
+            return Permission.PAUSE
+        case cmd.ApproveRun():
+            return Permission.APPROVE_LIVE
+        case _:
+            return Permission.DECIDE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What somebody says yes to. *digest*, if given, has to be that of the run as it is."""
+
+    comment: str = ""
+    digest: str = ""
+    break_glass: str = ""
+
+
+async def approve_run(
+    app: Application,
+    reader: RunReader,
+    run: str,
+    given: Approval,
+    *,
+    caller: Caller,
+    patience: float,
+) -> bool:
+    """Approve a live run that somebody else asked for; its machines are claimed now.
+
+    It is looked at once more: much may have changed since it was asked for. Returns and raises
+    as `give_decision`, and what `start_run` raises.
+    """
+    caller.by.allow(Permission.APPROVE_LIVE)
+    state = await reader.state(run)
+    _refuse_ended(state)
+    await refuse_halted(app)
+    approval = cmd.ApproveRun(
+        by=caller.by.name,
+        comment=given.comment,
+        identity=caller.by.identity,
+        digest=given.digest or approval_digest(state),
+        break_glass=given.break_glass,
+    )
+    decide(state, approval, app.clock.now())
+    look = await app.preflight.look(state.plan)
+    act = caller.act(
+        "run.break-glass" if given.break_glass else "run.approve",
+        f"run/{run}",
+        reason=given.break_glass or given.comment,
+        approval=approval.digest,
+    )
+    entry = await app.launcher.approve(state, look, approval, act)
+    return await answered(app, reader, run, entry, patience)
+
+
+async def answered(
+    app: Application, reader: RunReader, run: str, entry: int, patience: float
+) -> bool:
+    """Wait until the run's owner has taken an entry of its inbox. See `give_decision`."""
     loop = asyncio.get_running_loop()
     until = loop.time() + (patience if await app.is_attended(run) else 0.0)
     while loop.time() < until:

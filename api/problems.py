@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.dashboard.rendering import VERSION, page
-from api.schemas.problem_types import HTTP_KINDS, Kind, kind_of
+from api.dashboard.visitor import visitor_of
+from api.schemas.access_problems import TooManyRequestsError
+from api.schemas.kind import Kind
+from api.schemas.problem_types import HTTP_KINDS, NotReadyError, kind_of
+from drorch.access.tokens import AuthenticationNeededError
 from drorch.errors import DrorchError, JournalUnavailableError, MachineClaimedError
 from plans import InvalidPlanError
 
@@ -57,11 +62,28 @@ def problem(
         **(more or {}),
     }
     if _is_page(request):
-        run = _run_of(request)
-        answer = page("problem.html", kind.status, problem=content, run=run, version=VERSION)
+        if code == AuthenticationNeededError.code:
+            return _to_the_login(request)
+        answer = page(
+            "problem.html",
+            kind.status,
+            visitor=visitor_of(request),
+            problem=content,
+            run=_run_of(request),
+            version=VERSION,
+        )
         answer.headers.update(headers or {})
         return answer
     return ProblemResponse(content, kind.status, headers=dict(headers or {}))
+
+
+def _to_the_login(request: Request) -> Response:
+    """Send a browser to the log-in, and from there to the page that it wanted."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if request.method not in ("GET", "HEAD"):
+        run = _run_of(request)
+        wanted = f"/runs/{quote(run, safe='')}" if run else "/"
+    return RedirectResponse(f"/login?next={quote(wanted, safe='/')}", 303)
 
 
 def _run_of(request: Request) -> str:
@@ -85,8 +107,16 @@ def answer_drorch_error(request: Request, error: Exception) -> Response:
     if isinstance(error, InvalidPlanError):
         many = len(error.problems)
         detail = f"the plan has {many} {'problem' if many == 1 else 'problems'}; see errors"
-    headers = {"Retry-After": "5"} if kind.status == 503 else {}
+    headers = _headers(error, kind.status)
     return problem(request, error.code, kind, detail, hint=error.hint, more=more, headers=headers)
+
+
+def _headers(error: DrorchError, status: int) -> Mapping[str, str]:
+    if isinstance(error, TooManyRequestsError):
+        return {"Retry-After": str(error.again)}
+    if status == 401:
+        return {"WWW-Authenticate": 'Bearer realm="drorch"'}
+    return {"Retry-After": "5"} if status == 503 else {}
 
 
 def _extensions(error: DrorchError) -> Mapping[str, Any]:
@@ -94,6 +124,8 @@ def _extensions(error: DrorchError) -> Mapping[str, Any]:
         return {"run_id": error.run}
     if isinstance(error, InvalidPlanError):
         return {"errors": [plan_problem(p) for p in error.problems]}
+    if isinstance(error, NotReadyError):
+        return {"errors": list(error.failing)}
     return {}
 
 
@@ -106,10 +138,8 @@ def plan_problem(found: Any) -> dict[str, Any]:
 def answer_http_error(request: Request, error: Exception) -> Response:
     """Return the problem for what the framework itself refuses: no such page, method, size."""
     assert isinstance(error, HTTPException)  # noqa: S101 (registered for it)
-    code = _CODES.get(error.status_code, "invalid-request")
+    code = _CODES.get(error.status_code, "invalid-request")  # a body that is no text is a 400
     kind = HTTP_KINDS[code]
-    if code == "invalid-request":
-        kind = Kind(error.status_code, kind.title, kind.meaning)
     detail = kind.meaning if code in _CODES.values() else str(error.detail)
     headers = dict(error.headers or {})
     if error.status_code == 405:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import ipaddress
-import logging
 import os
 import signal
 import socket
@@ -25,10 +23,18 @@ import structlog
 import uvicorn
 from typing_extensions import override
 
+from api import logs
+from api.answering import answers, reached
 from api.app import create_app
 from api.bootstrap import ENGINE, Application
+from api.connections import PatientConnection, keep_pauses_short, raise_descriptors
+from api.metrics.exchange import shown
+from api.metrics.figures import Figures
+from api.outgoing import keep_telling
 from api.presence import be_present
 from api.routes.desk import Desk
+from api.serving_rules import refuse_unsafe, tls_files
+from api.serving_tls import ServingTls, keep_renewed, renew_if_due, trust_in_own
 from api.settings import Settings
 from drorch.errors import ConfigurationError
 from drorch.failpoints import arm_from_environment
@@ -47,6 +53,10 @@ END_WITHIN = 5.0
 _READY_EVERY = 0.05
 _BACKLOG = 256
 _STDIN = 0
+_LONGEST_HEAD = 32 * 1024
+"""Bytes of a request's line and headers: a plan's signature is one of them."""
+_NICE = 5
+"""How much the HTTP side steps back where both want the processor: the recovery goes first."""
 _PORT_PATIENCE = 2.5
 """Seconds to wait for a port: the children of a service that was just killed may hold it."""
 
@@ -58,8 +68,10 @@ def serve(settings: Settings, listening: Callable[[str], None] | None = None) ->
     one line is printed. Raises `ConfigurationError` for an address beyond loopback, a port that
     cannot be used, or a configuration that would fail later, and `JournalUnavailableError`.
     """
-    configure_logs()
-    _only_loopback(settings.server.host)
+    logs.configure(settings.server.log_format, settings.server.log_level)
+    refuse_unsafe(settings)
+    renew_if_due(settings)
+    _answering_tls(settings)
     interrupted = _try_out(settings)
     with _listener(settings) as listener:
         service = _Service(settings, listener, listening or _announce)
@@ -68,35 +80,10 @@ def serve(settings: Settings, listening: Callable[[str], None] | None = None) ->
         return asyncio.run(service.run())
 
 
-def configure_logs() -> None:
-    """Write one line for each event to stderr: JSON, or plain at a terminal. Safe to repeat."""
-    terminal = sys.stderr.isatty()
-    processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
-    ]
-    structlog.configure(
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
-
-
-def _only_loopback(host: str) -> None:
-    with contextlib.suppress(ValueError):
-        if ipaddress.ip_address(host).is_loopback:
-            return
-    if host != "localhost":
-        raise ConfigurationError(
-            f"[server] host = {host!r} is not loopback, and the service has no authentication yet",
-            hint='use host = "127.0.0.1"; from another machine, tunnel to it: '
-            "ssh -L 8140:127.0.0.1:8140 HOST",
-        )
+def _answering_tls(settings: Settings) -> ServingTls | None:
+    """Return what is spoken with those who ask; None is plain HTTP. Raises when it cannot be."""
+    files = tls_files(settings)
+    return ServingTls(files) if files is not None else None
 
 
 def _try_out(settings: Settings) -> Sequence[str]:
@@ -167,8 +154,11 @@ class _Service:
     @property
     def url(self) -> str:
         host = self._settings.server.host
-        shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._listener.getsockname()[1]}"
+        # An address that stands for all leads nowhere from another machine.
+        name = host if reached(host) == host else socket.gethostname()
+        shown = f"[{name}]" if ":" in name else name
+        scheme = "http" if tls_files(self._settings) is None else "https"
+        return f"{scheme}://{shown}:{self._listener.getsockname()[1]}"
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -178,9 +168,13 @@ class _Service:
             asyncio.create_task(self._keep("engine")),
             asyncio.create_task(self._keep("http", self._listener.fileno())),
         ]
-        telling = asyncio.create_task(self._tell_when_ready())
+        besides = [
+            asyncio.create_task(self._tell_when_ready()),
+            asyncio.create_task(keep_renewed(self._settings)),
+        ]
         await self._ending.wait()
-        telling.cancel()
+        for task in besides:
+            task.cancel()
         await asyncio.gather(*keeping)
         return 0
 
@@ -226,7 +220,13 @@ class _Service:
 
     async def _tell_when_ready(self) -> None:
         host, port = self._listener.getsockname()[:2]
-        while not await _answers(host, port):  # noqa: ASYNC110 (another process has to come up)
+
+        async def ready() -> bool:
+            with contextlib.suppress(ConfigurationError):  # a certificate that is just replaced
+                return await answers(host, port, trust_in_own(self._settings))
+            return False
+
+        while not await ready():  # noqa: ASYNC110 (another process has to come up)
             await asyncio.sleep(_READY_EVERY)
         self._listening(self.url)
 
@@ -244,27 +244,16 @@ async def _end(child: asyncio.subprocess.Process, dying: asyncio.Task[int]) -> N
         child.kill()
 
 
-async def _answers(host: str, port: int) -> bool:
-    """Tell whether the service is ready, by asking it."""
-    try:
-        async with asyncio.timeout(2):
-            reader, writer = await asyncio.open_connection(host, port)
-            writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-            answer = await reader.readline()
-            writer.close()
-    except (OSError, TimeoutError):
-        return False
-    return b" 200 " in answer
-
-
 async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
     """Drive every run that nobody drives until *ending* is set."""
     arm_from_environment()
-    async with Application(settings) as app:
+    figures = Figures()
+    async with Application(settings, figures) as app, shown(figures, settings.data_dir):
         tasks = [
             asyncio.create_task(app.supervisor.adopt_for_ever()),
             asyncio.create_task(_show_alive(app)),
             asyncio.create_task(be_present(app, _address(settings))),
+            asyncio.create_task(keep_telling(app, figures)),
             asyncio.create_task(ending.wait()),
         ]
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -304,27 +293,39 @@ class _Server(uvicorn.Server):
 
 async def run_http(settings: Settings, ending: asyncio.Event, descriptor: int) -> None:
     """Answer on the socket *descriptor* until *ending* is set."""
-    async with Application(settings) as application:
-        app = create_app(application)
+    figures = Figures()
+    async with Application(settings, figures) as application:
+        app = create_app(application, figures)
+        tls = _answering_tls(settings)
         config = uvicorn.Config(
             app,
+            http=PatientConnection,
+            h11_max_incomplete_event_size=_LONGEST_HEAD,
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=2,
-            proxy_headers=False,
+            proxy_headers=False,  # the guard reads them, from named proxies alone
+            ssl_context_factory=(lambda *_: tls.context) if tls is not None else None,
         )
         server = _Server(config)
         desk: Desk = app.state.desk
+        desk.feeds.most = min(desk.feeds.most, raise_descriptors() // 2)
+        keep_pauses_short()
         with socket.socket(fileno=descriptor) as listener:
             answering = asyncio.create_task(server.serve(sockets=[listener]))
             stopping = asyncio.create_task(ending.wait())
+            besides: list[asyncio.Task[Any]] = [stopping]
+            if tls is not None:
+                besides.append(asyncio.create_task(tls.watch(app.state.names.read_again)))
             await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
             desk.feeds.close()
             server.should_exit = True
-            stopping.cancel()
+            for task in besides:
+                task.cancel()
             await answering
+            await asyncio.to_thread(app.state.telemetry.close)
 
 
 def _watch_parent(end: Callable[[], None]) -> None:
@@ -354,17 +355,19 @@ async def _child(role: str, settings: Settings, descriptors: list[int]) -> None:
     if role == "engine":
         await run_engine(settings, ending)
     else:
+        os.nice(_NICE)
         await run_http(settings, ending, descriptors[0])
 
 
 def main() -> int:
     """Run as a child of `serve`, with the settings as one line of JSON on stdin."""
-    configure_logs()
+    logs.configure()
     role, *descriptors = sys.argv[1:]
     line = sys.stdin.buffer.readline()
     if not line:
         return 1
     settings = Settings.model_validate_json(line)
+    logs.configure(settings.server.log_format, settings.server.log_level)
     asyncio.run(_child(role, settings, [int(d) for d in descriptors]))
     return 0
 

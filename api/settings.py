@@ -7,22 +7,35 @@ import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
+from api.host_names import canonical, is_loopback
 from connectors.network import DEFAULT_ALLOW
+from connectors.notifiers.settings import HookName, HookSettings
 from connectors.secrets import SecretRef
 from connectors.wording import problem_words
+from drorch.access.policy import LiveRuns, Policy
 from drorch.errors import ConfigurationError
 from drorch.journal.url import Place, place_of
 from drorch.model.hours import zone_named
 from plans.units import parse_duration
 
 PREFIX = "DRORCH_"
-_OURS = {"source", "audit", "power"}
+_OURS = {"source", "power"}
 """Not for people to write, or not used yet."""
 
 
@@ -49,6 +62,49 @@ def _zone(name: str) -> str:
     return name
 
 
+def _listed(value: object) -> object:
+    """Let an environment variable name several, with commas between them."""
+    return (
+        tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+    )
+
+
+def _nets(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            network = ip_network(value)
+        except ValueError as error:
+            raise ValueError(f"{value!r} is no address or network, write 10.1.0.5") from error
+        if network.prefixlen == 0:
+            raise ValueError(f"{value!r} is everybody; name the proxy")
+    return values
+
+
+def _hosts(values: tuple[str, ...]) -> tuple[str, ...]:
+    wrong = [value for value in values if canonical(value) is None]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is no host name: no scheme, port, path or wildcard")
+    return tuple(str(canonical(value)) for value in values)
+
+
+def _issuer(value: str) -> str:
+    """Refuse a provider to which secrets would go in the clear."""
+    parts = urlsplit(value)
+    is_here = is_loopback(parts.hostname or "")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_here):
+        raise ValueError("an issuer is https://..., as the provider's own document names it")
+    if not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("an issuer is https://HOST/PATH and nothing more")
+    return value
+
+
+def _origin(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        raise ValueError("write the address as https://drorch.comune.example, without a path")
+    return value.rstrip("/")
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,6 +116,19 @@ class ServerSettings(_Table):
     port: int = Field(default=8140, ge=0, le=65535)
     lease: Seconds = 15.0
     timezone: Annotated[str, AfterValidator(_zone)] = "Europe/Rome"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    log_level: Literal["debug", "info", "warning"] = "info"
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxy: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_nets)] = ()
+    """Who may say for whom it asks; the only way in besides TLS and loopback."""
+    names: Annotated[tuple[str, ...], BeforeValidator(_listed), AfterValidator(_hosts)] = ()
+
+    @model_validator(mode="after")
+    def _both_of_tls(self) -> ServerSettings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together; give both, or neither")
+        return self
 
 
 class DatabaseSettings(_Table):
@@ -68,6 +137,77 @@ class DatabaseSettings(_Table):
     url: str = "sqlite"
     password: SecretRef | None = None
     """Beside the URL, so that no file that people show around holds it."""
+
+
+class PolicySettings(_Table):
+    """``[policy]``: what the town has decided about live runs."""
+
+    live_runs: LiveRuns = LiveRuns.ONE
+    stops_per_hour: int = Field(default=10, ge=0, le=10_000)
+    signed_plans: bool = False
+    allowed_signers: Path = Path("/etc/drorch/allowed_signers")
+
+    def policy(self) -> Policy:
+        return Policy(
+            live_runs=self.live_runs,
+            stops_per_hour=self.stops_per_hour,
+            signed_plans=self.signed_plans,
+        )
+
+    def signers(self) -> bytes | None:
+        """Return the allowed signers, None where there is no such file and nobody needs it.
+
+        Raises `ConfigurationError`.
+        """
+        try:
+            return self.allowed_signers.read_bytes()
+        except OSError as error:
+            if not self.signed_plans:
+                return None
+            raise ConfigurationError(
+                f"[policy] allowed_signers: {self.allowed_signers} cannot be read: "
+                f"{error.strerror or error}",
+                hint="it lists who may sign plans (docs/plan-signatures.md)",
+            ) from error
+
+
+class AuditSettings(_Table):
+    """``[audit]``: signed check-points of the record, outside of the database.
+
+    ``key`` and ``checkpoints`` are files of ``data_dir`` unless named; a second disk is better.
+    ``trusted`` are public keys (hex) of other orchestrators and of former years.
+    """
+
+    checkpoint_every: Seconds = 60.0
+    checkpoint_entries: int = Field(default=64, ge=1, le=100_000)
+    checkpoints: Path | None = None
+    key: SecretRef | None = None
+    trusted: tuple[str, ...] = ()
+
+
+class AccessSettings(_Table):
+    """``[access]``: ``key`` seals the secrets of people; it is data_dir/keys/seal unless named.
+
+    Orchestrators that share a database need the same one.
+    """
+
+    key: SecretRef | None = None
+
+
+class OidcSettings(_Table):
+    """``[oidc]``: a provider by which people may log in, too. See `api.oidc`.
+
+    ``allow`` are the networks in which the provider may be; by default those of ``[network]``.
+    """
+
+    issuer: Annotated[str, AfterValidator(_issuer)]
+    client_id: str = Field(min_length=1)
+    client_secret: SecretRef
+    title: str = Field(default="OpenID Connect", min_length=1, max_length=60)
+    ca: str | None = None
+    allow: tuple[str, ...] | None = None
+    address: Annotated[str, AfterValidator(_origin)] | None = None
+    """Under which people reach this service, for the way back; by default as they asked."""
 
 
 class NetworkSettings(_Table):
@@ -93,9 +233,13 @@ class Settings(_Table):
     authorities: Mapping[str, AuthoritySettings] = Field(default_factory=dict)
     network: NetworkSettings = NetworkSettings()
     callouts: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
-    audit: Mapping[str, Any] = Field(default_factory=dict)
-    """Known and not used yet, as is ``power``."""
+    webhooks: Mapping[HookName, HookSettings] = Field(default_factory=dict)
+    policy: PolicySettings = PolicySettings()
+    audit: AuditSettings = AuditSettings()
+    access: AccessSettings = AccessSettings()
+    oidc: OidcSettings | None = None
     power: Mapping[str, Any] = Field(default_factory=dict)
+    """Known and not used yet."""
     source: Path | None = Field(default=None, exclude=True)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from api.bootstrap import Application
+from api.callers import system_caller
 from api.operations import Wish, choose_plan, start_run
 from api.settings import load_settings
 from drorch.run import commands as cmd
@@ -18,8 +19,8 @@ from drorch.run.status import Ask, Mode
 
 async def main(config: str, plan: str) -> str:
     async with Application(load_settings(Path(config))) as app:
-        chosen = await choose_plan(app, plan, by="bench")
-        wish = Wish(chosen=chosen, mode=Mode.LIVE, by="bench")
+        chosen = await choose_plan(app, plan, caller=system_caller("bench"))
+        wish = Wish(chosen=chosen, mode=Mode.LIVE, caller=system_caller("bench"))
         run, lease = await start_run(app, wish, keep_lease=True)
         answers: set[asyncio.Task[int]] = set()
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+from api.access import WantedToken
 from api.cli.exits import WrongUseError
+from api.operations import Approval
 
 Json: TypeAlias = dict[str, Any]
 
@@ -38,6 +40,8 @@ class Given:
     verb: Verb
     step: str | None = None
     comment: str = ""
+    approval: Approval | None = None
+    """Set when the decision is the approval of a whole run."""
 
 
 class RunList(NamedTuple):
@@ -77,6 +81,29 @@ class Access(Protocol):
     async def check(self, name: str) -> Json: ...
 
     async def nodes(self) -> list[Json]: ...
+
+    async def halted(self) -> Json:
+        """Return whether drorch is ``halted``, since when, by whom and why."""
+
+    async def halt(self, reason: str) -> Json:
+        """Let nothing new out anywhere; a second halt leaves the first as it is."""
+
+    async def lift(self) -> None:
+        """Let things out again. Raises when drorch is not halted."""
+
+    async def tokens(self) -> list[Json]: ...
+
+    async def make_token(self, wanted: WantedToken) -> Json:
+        """Make a token and return it with its secret as ``token``, which is nowhere else."""
+
+    async def revoke_token(self, key: str) -> None:
+        """Revoke a token by its id or name. Raises when there is none."""
+
+    async def audit(self, limit: int) -> list[Json]:
+        """Return the newest entries of the record, at most *limit* of them."""
+
+    async def verify_audit(self, *, checkpoint: bool) -> Json:
+        """Return what is known of the record; with *checkpoint* one is written first."""
 
     async def fleet(self) -> Json:
         """Return the machines (``items``) and the connectors that do not answer (``away``)."""

@@ -15,9 +15,13 @@ from api.cli import (
     estate_commands,
     node_commands,
     plan_commands,
+    record_commands,
     run_command,
     runs_commands,
     service_commands,
+    tls_commands,
+    token_commands,
+    user_commands,
 )
 from api.cli.context import Surroundings
 from api.cli.demo.command import demo
@@ -63,6 +67,15 @@ def options(
         str | None,
         typer.Option(envvar="DRORCH_TOKEN", show_envvar=True, help="For the service."),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            envvar="DRORCH_CA",
+            show_envvar=True,
+            help="Trust only this authority (PEM) for an https service.",
+        ),
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show where an unforeseen error came from.")
     ] = False,
@@ -73,7 +86,7 @@ def options(
 ) -> None:
     """Global options; they may stand before or behind the command."""
     del debug, version  # read where errors are told, and by the callback above
-    context.obj = Surroundings(config=config, server=server or None, token=token)
+    context.obj = Surroundings(config=config, server=server or None, token=token, ca=ca)
 
 
 app.command()(demo)
@@ -92,8 +105,14 @@ app.add_typer(estate_commands.connectors_app, name="connectors")
 app.command()(estate_commands.fleet)
 app.command()(node_commands.nodes)
 app.command()(service_commands.serve)
+app.add_typer(tls_commands.tls_app, name="tls")
+app.add_typer(token_commands.token_app, name="token")
+app.add_typer(user_commands.user_app, name="user")
+app.command()(record_commands.halt)
+app.add_typer(record_commands.audit_app, name="audit")
 app.command()(service_commands.simulator)
 app.command()(plan_commands.schema)
+app.command()(plan_commands.openapi)
 app.add_typer(db_commands.db_app, name="db")
 app.command("export")(carrying_commands.export)
 app.command("import")(carrying_commands.import_)

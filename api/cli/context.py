@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.bootstrap import Application
 from api.cli.access import Access
@@ -18,8 +19,9 @@ from api.cli.exits import Exit
 from api.cli.local import LocalAccess
 from api.cli.program import program_of
 from api.cli.remote import RemoteAccess
+from api.cli.screen import note
 from api.settings import Settings, load_settings
-from drorch.errors import ConfigurationError, JournalUnavailableError
+from drorch.errors import ConfigurationError, DrorchError, JournalUnavailableError
 
 T = TypeVar("T")
 
@@ -31,11 +33,12 @@ class Surroundings:
     config: Path | None = None
     server: str | None = None
     token: str | None = None
+    ca: Path | None = None
 
     @property
     def program(self) -> str:
         """How ``drorch`` has to be called from here, in commands that are there to be typed."""
-        return program_of(self.config, self.server)
+        return program_of(self.config, self.server, self.ca)
 
     @property
     def zone(self) -> str:
@@ -49,20 +52,36 @@ class Surroundings:
         return load_settings(self.config)
 
     @asynccontextmanager
-    async def application(self) -> AsyncIterator[Application]:
-        """Open the local store and the connectors."""
+    async def application(self, *, anchors: bool = True) -> AsyncIterator[Application]:
+        """Open the local store and the connectors.
+
+        What was done meanwhile is anchored at the end, unless told not to by *anchors*: nobody
+        may be there who would do so later.
+        """
         async with _opened(self.settings()) as app:
-            yield app
+            try:
+                yield app
+            finally:
+                if anchors:
+                    await asyncio.shield(asyncio.to_thread(_anchor, app))
 
     @asynccontextmanager
-    async def access(self) -> AsyncIterator[Access]:
-        """Open the service that ``--server`` names, else the local store."""
+    async def access(self, *, anchors: bool = True) -> AsyncIterator[Access]:
+        """Open the service that ``--server`` names, else the local store. See `application`."""
         if self.server:
-            async with RemoteAccess(self.server, self.token) as remote:
+            async with RemoteAccess(self.server, self.token, self.ca) as remote:
                 yield remote
         else:
-            async with self.application() as app:
+            async with self.application(anchors=anchors) as app:
                 yield LocalAccess(app)
+
+
+def _anchor(app: Application) -> None:
+    """Write a check-point of the record; that it cannot be written must not spoil the command."""
+    try:
+        app.anchor.write()
+    except (DrorchError, SQLAlchemyError, OSError) as error:
+        note(f"warning: the record of acts was not anchored: {error}", style="yellow")
 
 
 def _opened(settings: Settings) -> Application:

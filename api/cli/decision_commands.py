@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from api.cli.program import repeat_options
 from api.cli.runs_commands import As, Run
 from api.cli.screen import Format, note, print_json, print_table, say
 from api.cli.spans import day_and_time
+from api.operations import Approval
 
 Step = Annotated[str, typer.Argument(metavar="STEP", help="The step that is decided about.")]
 Comment = Annotated[str, typer.Option("--comment", "-c", help="What you saw, for the record.")]
@@ -23,7 +25,8 @@ Machine = Annotated[
 ]
 
 _STEP_HELP = {
-    Verb.APPROVE: "Answer yes to the question of a manual step.",
+    Verb.APPROVE: "Answer yes to the question of a manual step; without STEP, approve a live run "
+    "that somebody else has asked for.",
     Verb.REJECT: "Answer no: the step fails, as its policy says.",
     Verb.RETRY: "Try a failed step again, with a fresh budget of attempts.",
     Verb.SKIP: "Leave a step out; what needs it goes on.",
@@ -49,7 +52,8 @@ _DONE = {
 def add_decisions(app: typer.Typer) -> None:
     """Add one command for each verb."""
     for verb, told in _STEP_HELP.items():
-        app.command(verb.value, help=told)(_about_step(verb))
+        command = approve if verb is Verb.APPROVE else _about_step(verb)
+        app.command(verb.value, help=told)(command)
     for verb, told in _RUN_HELP.items():
         app.command(verb.value, help=told)(_about_run(verb))
 
@@ -66,6 +70,48 @@ def _about_run(verb: Verb) -> Callable[..., None]:
         run_async(_decided(surroundings(context), run, verb, None, comment))
 
     return command
+
+
+def approve(
+    context: typer.Context,
+    run: Run,
+    step: Annotated[str, typer.Argument(metavar="[STEP]", help="Without it: the whole run.")] = "",
+    *,
+    comment: Comment = "",
+    break_glass: Annotated[
+        str,
+        typer.Option(metavar="WHY", help="Approve alone what you asked for; recorded loudly."),
+    ] = "",
+) -> None:
+    """Approve a step, or a whole run."""
+    if step and break_glass:
+        raise WrongUseError("--break-glass is about a whole run", hint="leave STEP away")
+    where = surroundings(context)
+    if step:
+        run_async(_decided(where, run, Verb.APPROVE, step, comment))
+    else:
+        run_async(_approved(where, run, Approval(comment=comment, break_glass=break_glass)))
+
+
+async def _approved(where: Surroundings, run: str, approval: Approval) -> None:
+    async with where.access() as access:
+        found = await find_run(access, run, f"{where.program} approve {{run}}")
+        told = await access.run(found)
+        if told["status"] != "awaiting_approval":
+            raise WrongUseError(
+                f"{found} is {told['status']}: the run itself needs no approval now",
+                hint=f"to answer for a step: 'drorch approve {found} STEP'",
+            )
+        # What is approved is what was there when it was looked at, or nothing.
+        bound = replace(approval, digest=str(told["approval"]["digest"]))
+        taken = await access.decide(Given(run=found, verb=Verb.APPROVE, approval=bound))
+    if approval.break_glass:
+        note("THE GLASS IS BROKEN: one person has approved a live run alone", style="bold red")
+    if taken:
+        say(f"{found}: approved; it begins")
+    else:
+        say(f"{found}: approved; it begins as soon as a process drives it")
+        note(repeat_options(f"hint: carry it on with 'drorch run --continue {found}'"))
 
 
 async def _decided(

@@ -17,7 +17,7 @@ from api.cli.exits import Exit, exit_of, told_errors
 from api.cli.screen import complain, note
 from plans import InvalidPlanError
 
-_VALUED = ("--config", "--server", "--token")
+_VALUED = ("--config", "--server", "--token", "--ca")
 _FLAGS = ("--debug",)
 
 

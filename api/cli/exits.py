@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 from api.schemas.problem_types import ConnectorNotFoundError, StepNotFoundError
+from drorch.access.people import WeakPasswordError
 from drorch.errors import (
     ConfigurationError,
     ConnectorError,
@@ -16,6 +17,8 @@ from drorch.errors import (
     RunNotFoundError,
 )
 from drorch.journal.carrying import RunFileError
+from drorch.journal.gate import AccessConflictError, PersonNotFoundError, TokenNotFoundError
+from drorch.journal.site_rules import NotHaltedError
 
 
 class Exit(IntEnum):
@@ -42,13 +45,18 @@ class ServiceUnreachableError(DrorchError):
 
 
 _WRONG_USE = (
+    AccessConflictError,
     ConfigurationError,
     ConnectorNotFoundError,
     MachineNotFoundError,
+    NotHaltedError,
+    PersonNotFoundError,
     PlanError,
     RunFileError,
     RunNotFoundError,
     StepNotFoundError,
+    TokenNotFoundError,
+    WeakPasswordError,
     WrongUseError,
 )
 _UNREACHABLE = (ConnectorError, JournalUnavailableError, ServiceUnreachableError)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from api import estates
-from api.bootstrap import Application, whoami
+from api.access import WantedToken, halt_json, make_token, token_json
+from api.bootstrap import Application
+from api.callers import system_caller
 from api.cli.access import Given, Json, RunList, Verb
 from api.driven import driven_json
-from api.operations import decision_of, give_decision
+from api.operations import approve_run, decision_of, give_decision
 from api.orchestrators import orchestrators
 from api.reading import RunReader
 from api.telling import told_report, told_run, told_run_with_steps
+from drorch.access.checkpoints import as_json
+from drorch.journal.ledger import entries
 from drorch.journal.pages import RunFilter, is_imported, recorded_json
 from plans import load
 
@@ -23,7 +29,7 @@ class LocalAccess:
     def __init__(self, app: Application, *, by: str | None = None) -> None:
         self._app = app
         self._reader = RunReader(app.store)
-        self._by = by or whoami()
+        self._caller = system_caller(by)
 
     async def runs(self, limit: int | None) -> RunList:
         lines, more = await self._reader.runs(RunFilter(), limit)
@@ -42,8 +48,20 @@ class LocalAccess:
         return [recorded_json(record) for record in await self._app.store.read(run, after)]
 
     async def decide(self, given: Given) -> bool:
-        decision = decision_of(given.verb, by=self._by, comment=given.comment, step=given.step)
-        taken = await give_decision(self._app, self._reader, given.run, decision, patience=PATIENCE)
+        if given.approval is not None:
+            return await approve_run(
+                self._app,
+                self._reader,
+                given.run,
+                given.approval,
+                caller=self._caller,
+                patience=PATIENCE,
+            )
+        by = self._caller.by.name
+        decision = decision_of(given.verb, by=by, comment=given.comment, step=given.step)
+        taken = await give_decision(
+            self._app, self._reader, given.run, decision, caller=self._caller, patience=PATIENCE
+        )
         if taken or given.verb is not Verb.ABORT or await self._app.is_attended(given.run):
             return taken
         return await self._end_alone(given.run)
@@ -71,10 +89,12 @@ class LocalAccess:
         return await estates.holds(self._app)
 
     async def hold(self, connector: str, machine: str, reason: str) -> list[Json]:
-        return await estates.hold_machine(self._app, connector, machine, reason=reason, by=self._by)
+        return await estates.hold_machine(
+            self._app, connector, machine, reason=reason, caller=self._caller
+        )
 
     async def release(self, connector: str, machine: str) -> bool:
-        return bool(await estates.release_machine(self._app, connector, machine))
+        return bool(await estates.release_machine(self._app, connector, machine, self._caller))
 
     async def connectors(self) -> list[Json]:
         return await estates.reach(self._app, sorted(self._app.connectors))
@@ -84,6 +104,36 @@ class LocalAccess:
 
     async def nodes(self) -> list[Json]:
         return await orchestrators(self._app)
+
+    async def halted(self) -> Json:
+        return halt_json(await self._app.site.halted())
+
+    async def halt(self, reason: str) -> Json:
+        act = self._caller.act("halt", "site", reason=reason)
+        return halt_json(await self._app.site.halt(reason, act))
+
+    async def lift(self) -> None:
+        await self._app.site.lift(self._caller.act("halt.lift", "site"))
+
+    async def tokens(self) -> list[Json]:
+        return [token_json(token) for token in await self._app.gate.tokens()]
+
+    async def make_token(self, wanted: WantedToken) -> Json:
+        secret, token = await make_token(self._app, wanted, self._caller)
+        return {**token_json(token), "token": secret}
+
+    async def revoke_token(self, key: str) -> None:
+        act = self._caller.act("token.revoke", lambda gone: f"token/{gone.id}")
+        await self._app.gate.revoke_token(key, act)
+
+    async def audit(self, limit: int) -> list[Json]:
+        found = await self._app.store.reading(lambda c: entries(c, before=None, limit=limit))
+        return [{"seq": seq, "entry": dict(entry), "hash": h} for seq, entry, h in found]
+
+    async def verify_audit(self, *, checkpoint: bool) -> Json:
+        if checkpoint:
+            await asyncio.to_thread(self._app.anchor.write)
+        return dict(as_json(await asyncio.to_thread(self._app.anchor.verify)))
 
     async def fleet(self) -> Json:
         stored = await self._app.shelf.plans()

@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import structlog
+from typing_extensions import override
+
+from api.redaction import harmless, redact, redacted
 
 
 class _Stream:
@@ -25,18 +28,26 @@ class _Stream:
         (self.file or sys.stderr).flush()
 
 
+class _Redacting(logging.Formatter):
+    @override
+    def format(self, record: logging.LogRecord) -> str:
+        return harmless(redacted(super().format(record)), keep="\n\t")
+
+
 _stream = _Stream()
 _handler = logging.StreamHandler(_stream)
 _handler.setLevel(logging.WARNING)
-_handler.setFormatter(logging.Formatter("level='%(levelname)s' event='%(message)s'"))
+_handler.setFormatter(_Redacting("level='%(levelname)s' event='%(message)s'"))
 
 
 def configure() -> None:
     """Let warnings and worse through, one plain line each. Safe to repeat."""
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
+            redact,
             structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

@@ -6,17 +6,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
+from api.callers import system_caller
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.drawing import dot, graph_json, mermaid, print_graph
-from api.cli.exits import Exit
+from api.cli.exits import Exit, WrongUseError
 from api.cli.screen import Format, complain, note, print_json, say
+from api.cli.signature import ALLOWED_SIGNERS, signed
 from api.operations import choose_plan
+from drorch.access.signatures import PlanSignature, PlanSignatureError
 from drorch.errors import PlanError
 from drorch.model.plan import Plan
 from plans import InvalidPlanError, Problem, json_schema, lint, read_file, select
@@ -34,6 +38,13 @@ class Drawing(StrEnum):
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Plan files.")],
     *,
+    signature: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.sig", help="Also verify this signature of the (one) plan."),
+    ] = None,
+    allowed_signers: Annotated[
+        Path, typer.Option(metavar="FILE", help="Who may sign plans, in OpenSSH's format.")
+    ] = ALLOWED_SIGNERS,
     as_: Annotated[
         Format, typer.Option("--format", help="How problems are printed.")
     ] = Format.TABLE,
@@ -43,6 +54,10 @@ def validate(
     Exit code 2 when there is any.
     """
     checked = [_checked(file) for file in files]
+    if signature is not None:
+        if len(files) != 1:
+            raise WrongUseError("a signature is of one plan", hint="give one FILE with it")
+        checked.append(_signature(files[0], signature, allowed_signers))
     problems = [problem for one in checked for problem in one.problems]
     if as_ is Format.JSON:
         print_json([asdict(problem) for problem in problems])
@@ -62,6 +77,7 @@ class _Checked:
     plan: Plan | None = None
     problems: Sequence[Problem] = ()
     advice: Sequence[Problem] = ()
+    signature: PlanSignature | None = None
 
 
 def _checked(file: Path) -> _Checked:
@@ -77,11 +93,24 @@ def _checked(file: Path) -> _Checked:
     return _Checked(file=file, plan=loaded.plan, advice=advice)
 
 
+def _signature(plan: Path, signature: Path, allowed_signers: Path) -> _Checked:
+    """Verify a signature; what is wrong with it is a problem at the start of its file."""
+    try:
+        found = signed(plan, signature, allowed_signers)
+    except PlanSignatureError as error:
+        problem = Problem(str(signature), 1, 1, error.code, error.message, error.hint)
+        return _Checked(file=plan, problems=(problem,))
+    return _Checked(file=plan, signature=found)
+
+
 def _print_checked(checked: Sequence[_Checked]) -> None:
     for one in checked:
         if one.plan is not None:
             steps = len(one.plan.steps)
             say(f"{one.file}: plan {one.plan.id}, {steps} steps: valid", style="green")
+        if (by := one.signature) is not None:
+            told = f"signed by {by.principal} ({by.key_type} {by.fingerprint})"
+            say(f"{one.file}: {told}", style="green")
     for problem in (problem for one in checked for problem in one.problems):
         if problem.code == _UNREADABLE:
             complain(problem.message, problem.hint)
@@ -122,9 +151,15 @@ async def _found(where: Surroundings, plan: str) -> Plan:
     if Path(plan).is_file():
         return read_file(plan).plan
     async with where.application() as app:
-        return (await choose_plan(app, plan, by="")).plan
+        return (await choose_plan(app, plan, caller=system_caller())).plan
 
 
 def schema() -> None:
     """Print the JSON Schema of plans, for editors."""
     print_json(json_schema())
+
+
+def openapi() -> None:
+    """Print the OpenAPI document of the REST API; needs no service."""
+    # The web side is heavy; no other command should wait for its import.
+    print_json(import_module("api.app").openapi_document())

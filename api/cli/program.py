@@ -6,22 +6,23 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
-_GIVEN: ContextVar[tuple[str | None, str | None]] = ContextVar("given", default=(None, None))
+_GIVEN: ContextVar[Mapping[str, str]] = ContextVar("given")
 _TYPED = re.compile(r"'drorch (?P<command>[a-z]+)(?P<rest>[^']*)'")
 _BARE = frozenset({"demo", "openapi", "schema", "simulator", "validate"})
 """Commands that need neither a store nor a service."""
-_NEVER_REMOTE = frozenset({"run", "serve"})
+_NEVER_REMOTE = frozenset({"run", "serve", "tls", "user"})
 
 
-def program_of(config: object, server: str | None) -> str:
+def program_of(config: object, server: str | None, ca: object = None) -> str:
     """Return ``drorch`` with the global options that were given; never the token."""
     words = [called()]
     words += ["--config", shlex.quote(str(config))] if config else []
     words += ["--server", shlex.quote(server)] if server else []
+    words += ["--ca", shlex.quote(str(ca))] if server and ca else []
     return " ".join(words)
 
 
@@ -36,16 +37,16 @@ def called() -> str:
 
 
 def remember(globals_first: Iterable[str]) -> None:
-    """Keep the ``--config`` and ``--server`` of a command line that begins with its options."""
+    """Keep ``--config``, ``--server`` and ``--ca`` of a command line that begins with options."""
     found: dict[str, str] = {}
     waiting = iter(globals_first)
     for argument in waiting:
         name, equals, value = argument.partition("=")
         if not name.startswith("--") or name == "--":
             break
-        if name in ("--config", "--server", "--token"):
+        if name in ("--config", "--server", "--token", "--ca"):
             found[name] = value if equals else next(waiting, "")
-    _GIVEN.set((found.get("--config"), found.get("--server")))
+    _GIVEN.set(found)
 
 
 def repeat_options(hint: str) -> str:
@@ -54,9 +55,10 @@ def repeat_options(hint: str) -> str:
 
 
 def _as_typed(match: re.Match[str]) -> str:
-    config, server = _GIVEN.get()
+    given = _GIVEN.get({})
     command = match["command"]
     if command in _BARE or "--help" in match["rest"]:
         return f"'{called()} {command}{match['rest']}'"
-    here = program_of(config, None if command in _NEVER_REMOTE else server)
+    server = None if command in _NEVER_REMOTE else given.get("--server")
+    here = program_of(given.get("--config"), server, given.get("--ca"))
     return f"'{here} {command}{match['rest']}'"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
 import httpx2
 
+from api.access import WantedToken
 from api.cli.access import Given, Json, RunList
 from api.cli.exits import ServiceUnreachableError, WrongUseError
 from drorch.errors import CommandRejectedError, ConfigurationError, DrorchError, RunNotFoundError
@@ -26,7 +30,7 @@ class ServiceRefusedError(DrorchError):
 class RemoteAccess:
     """Implements `api.cli.access.Access` over HTTP."""
 
-    def __init__(self, server: str, token: str | None) -> None:
+    def __init__(self, server: str, token: str | None, ca: Path | None = None) -> None:
         if not server.startswith(("http://", "https://")):
             raise ConfigurationError(
                 f"--server {server!r} is no address",
@@ -37,7 +41,9 @@ class RemoteAccess:
             headers["Authorization"] = f"Bearer {token}"
         base = server.rstrip("/") + "/api/v1"
         self._server = server
-        self._client = httpx2.AsyncClient(base_url=base, headers=headers, timeout=_PATIENCE)
+        self._client = httpx2.AsyncClient(
+            base_url=base, headers=headers, timeout=_PATIENCE, verify=_trust(ca) if ca else True
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,6 +73,9 @@ class RemoteAccess:
 
     async def decide(self, given: Given) -> bool:
         where = f"/runs/{_part(given.run)}"
+        if given.approval is not None:
+            told = await self._call("POST", f"{where}/approve", json=asdict(given.approval))
+            return not (isinstance(told, dict) and told.get("taken") is False)
         if given.step is not None:
             where += f"/steps/{_part(given.step)}"
         told = await self._call("POST", f"{where}/{given.verb}", json={"comment": given.comment})
@@ -103,6 +112,50 @@ class RemoteAccess:
     async def nodes(self) -> list[Json]:
         return await self._all("/nodes")
 
+    async def halted(self) -> Json:
+        told: Json = await self._call("GET", "/halt")
+        return told
+
+    async def halt(self, reason: str) -> Json:
+        told: Json = await self._call("POST", "/halt", json={"reason": reason})
+        return told
+
+    async def lift(self) -> None:
+        await self._call("DELETE", "/halt")
+
+    async def tokens(self) -> list[Json]:
+        return await self._all("/tokens")
+
+    async def make_token(self, wanted: WantedToken) -> Json:
+        body = {
+            "name": wanted.name,
+            "role": str(wanted.role),
+            "expires_in_days": wanted.days,
+            "addresses": list(wanted.addresses),
+        }
+        told: Json = await self._call("POST", "/tokens", json=body)
+        return told
+
+    async def revoke_token(self, key: str) -> None:
+        await self._call("DELETE", f"/tokens/{_part(key)}")
+
+    async def audit(self, limit: int) -> list[Json]:
+        items: list[Json] = []
+        async for page in self._pages("/audit", limit=min(limit, _PAGE)):
+            items += page["items"]
+            if len(items) >= limit:
+                break
+        return items[:limit]
+
+    async def verify_audit(self, *, checkpoint: bool) -> Json:
+        if checkpoint:
+            raise WrongUseError(
+                "a check-point is written on the machine of the service",
+                hint="its engine does so by itself; leave --checkpoint away",
+            )
+        told: Json = await self._call("GET", "/audit/verify")
+        return told
+
     async def fleet(self) -> Json:
         items: list[Json] = []
         away: dict[str, Json] = {}
@@ -130,6 +183,8 @@ class RemoteAccess:
             answer = await self._client.request(method, where, **given)
         except httpx2.TransportError as error:
             told = str(error) or type(error).__name__
+            if "CERTIFICATE_VERIFY_FAILED" in told:
+                raise _not_trusted(self._server, told) from error
             raise ServiceUnreachableError(
                 f"the service at {self._server} does not answer: {told}",
                 hint="is 'drorch serve' running there? Without --server the local store is used",
@@ -137,6 +192,28 @@ class RemoteAccess:
         if answer.is_success:
             return answer.json() if answer.content else {}
         raise _refusal(answer)
+
+
+def _trust(ca: Path) -> ssl.SSLContext:
+    """Return a context that trusts *ca* alone, or raise `ConfigurationError`."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:  # an SSLError is one
+        raise ConfigurationError(
+            f"--ca {ca} cannot be used: {error.strerror or error}",
+            hint="it is the authority's certificate in PEM: authority.pem in the folder tls of the "
+            "service's data_dir",
+        ) from error
+
+
+def _not_trusted(server: str, told: str) -> ServiceUnreachableError:
+    why = told.rpartition("CERTIFICATE_VERIFY_FAILED]")[2].rsplit(" (_ssl", 1)[0]
+    return ServiceUnreachableError(
+        f"the certificate of {server} is not trusted, and nothing was sent:"
+        f"{why.removeprefix(' certificate verify failed:')}",
+        hint="give its authority: --ca FILE or DRORCH_CA (authority.pem in the folder tls of the "
+        "service's data_dir; 'drorch tls show' there prints the fingerprint to compare)",
+    )
 
 
 def _part(value: str) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from api.bootstrap import Application, whoami
+from api.bootstrap import Application
+from api.callers import system_caller
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.driving import Manner, carry_on
 from api.cli.exits import Exit, WrongUseError
@@ -33,6 +34,17 @@ class RunMode(StrEnum):
     SIMULATE = "simulate"
 
 
+Confirm = Annotated[
+    str | None, typer.Option(metavar="PLAN-ID", help="Confirms a live run without asking.")
+]
+BreakGlass = Annotated[
+    str,
+    typer.Option(
+        metavar="WHY", help="Start alone what the policy wants two people for; recorded loudly."
+    ),
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     """What was asked for on the command line."""
@@ -41,6 +53,7 @@ class _Asked:
     only: tuple[str, ...]
     reason: str
     confirm: str | None
+    break_glass: str
     manner: Manner
 
 
@@ -61,9 +74,8 @@ def run(
         typer.Option(help="Steps, groups or services: they and all that they need. Repeatable."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
-    confirm: Annotated[
-        str | None, typer.Option(metavar="PLAN-ID", help="Confirms a live run without asking.")
-    ] = None,
+    confirm: Confirm = None,
+    break_glass: BreakGlass = "",
     no_input: Annotated[
         bool,
         typer.Option("--no-input", help="Never ask; end with code 3 when a person must act."),
@@ -95,7 +107,12 @@ def run(
         if plan is None:
             raise WrongUseError("which plan?", hint="drorch run FILE --mode dry-run|simulate|live")
         asked = _Asked(
-            mode=Mode(mode), only=_names(only), reason=reason, confirm=confirm, manner=manner
+            mode=Mode(mode),
+            only=_names(only),
+            reason=reason,
+            confirm=confirm,
+            break_glass=break_glass,
+            manner=manner,
         )
         work = _begun(where, plan, asked)
     finish(run_async(work))
@@ -108,9 +125,14 @@ def _names(only: list[str] | None) -> tuple[str, ...]:
 
 async def _begun(where: Surroundings, plan: str, asked: _Asked) -> Exit:
     async with where.application() as app:
-        chosen = await choose_plan(app, plan, by=whoami())
+        chosen = await choose_plan(app, plan, caller=system_caller())
         wish = Wish(
-            chosen=chosen, mode=asked.mode, by=whoami(), reason=asked.reason, only=asked.only
+            chosen=chosen,
+            mode=asked.mode,
+            caller=system_caller(),
+            reason=asked.reason,
+            only=asked.only,
+            break_glass=asked.break_glass,
         )
         _refuse_unconfigured(app, wish)
         look = None

@@ -9,7 +9,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
+from api.auth import PUBLIC, READING
 from api.dashboard.rendering import VERSION, page
+from api.dashboard.visitor import visitor_of
 from api.orchestrators import orchestrators
 from api.routes.desk import TheDesk
 from api.routes.graphs import graph_json
@@ -23,14 +25,15 @@ router = APIRouter()
 _NEWEST = 30
 
 
-@router.get("/", response_class=HTMLResponse)
-async def start_page(desk: TheDesk) -> HTMLResponse:
+@router.get("/", response_class=HTMLResponse, dependencies=[READING])
+async def start_page(request: Request, desk: TheDesk) -> HTMLResponse:
     """List the newest runs and the stored plans."""
     lines = (await runs_page(desk.app.store, _NEWEST)).lines
     runs = [await desk.run_json(line) for line in lines]
     plans = [(stored, await desk.compiled(stored)) for stored in await desk.app.shelf.plans()]
     return page(
         "start.html",
+        visitor=visitor_of(request),
         runs=runs,
         plans=plans,
         nodes=await orchestrators(desk.app),
@@ -40,21 +43,22 @@ async def start_page(desk: TheDesk) -> HTMLResponse:
     )
 
 
-@router.get("/docs", response_class=HTMLResponse)
+@router.get("/docs", response_class=HTMLResponse, dependencies=[PUBLIC])
 async def docs(request: Request) -> HTMLResponse:
     """Show the OpenAPI document as a page of our own: nothing is loaded from elsewhere."""
     document = request.app.openapi()
     return page("docs.html", info=document["info"], calls=_calls(document), version=VERSION)
 
 
-@router.get("/plans/{plan}", response_class=HTMLResponse)
-async def plan_page(plan: str, desk: TheDesk) -> HTMLResponse:
+@router.get("/plans/{plan}", response_class=HTMLResponse, dependencies=[READING])
+async def plan_page(plan: str, request: Request, desk: TheDesk) -> HTMLResponse:
     """Show a stored plan in the order in which it comes up."""
     found, stored = await desk.plan(plan)
     graph = graph_json(found)
     critical = set(graph["critical_path"])
     return page(
         "plan.html",
+        visitor=visitor_of(request),
         plan=found,
         stored=stored,
         graph=graph,
@@ -115,13 +119,13 @@ def _kind(member: Mapping[str, Any]) -> str:
     return f"{told}, {member['description']}" if "description" in member else told
 
 
-@router.get("/problems", response_class=HTMLResponse)
+@router.get("/problems", response_class=HTMLResponse, dependencies=[PUBLIC])
 async def problem_list() -> HTMLResponse:
     """List the types of problems."""
     return page("problem_types.html", kinds=catalogue(), version=VERSION)
 
 
-@router.get("/problems/{code}", response_class=HTMLResponse)
+@router.get("/problems/{code}", response_class=HTMLResponse, dependencies=[PUBLIC])
 async def problem_page(code: str) -> HTMLResponse:
     """Say what one type of problem means and what to do about it."""
     kind = catalogue().get(code)

@@ -14,6 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from api.dashboard.visitor import NOBODY, Visitor
 from api.openings import opening
 from api.wording import tries
 from drorch.model.hours import zone_named
@@ -115,6 +116,9 @@ def _environment() -> Environment:
     return environment
 
 
-def page(template: str, status: int = 200, **context: Any) -> HTMLResponse:
-    """Return the page that *template* makes of *context*."""
-    return HTMLResponse(_environment().get_template(template).render(**context), status)
+def page(
+    template: str, status: int = 200, *, visitor: Visitor = NOBODY, **context: Any
+) -> HTMLResponse:
+    """Return the page that *template* makes of *context*, for *visitor*."""
+    text = _environment().get_template(template).render(**context, visitor=visitor)
+    return HTMLResponse(text, status)

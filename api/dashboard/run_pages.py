@@ -12,10 +12,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from api.auth import READING, Decider, Rehearser
 from api.dashboard.rendering import VERSION, page
 from api.dashboard.run_view import band_of, card, run_view
+from api.dashboard.visitor import visitor_of
 from api.operations import OF_RUN, OF_STEP
-from api.routes.decisions import decide_run, decide_step
+from api.routes.decisions import decide
 from api.routes.desk import Desk, TheDesk
 from api.schemas.problem_types import InvalidRequestError, MediaTypeError
 from api.schemas.runs import Decide
@@ -33,8 +35,10 @@ Show = Annotated[Literal["", "all", "open"], Query()]
 Told = Annotated[Literal["", "taken", "recorded"], Query()]
 
 
-@router.get("/runs/{run}", response_class=HTMLResponse)
-async def run_page(run: str, desk: TheDesk, show: Show = "", told: Told = "") -> HTMLResponse:
+@router.get("/runs/{run}", response_class=HTMLResponse, dependencies=[READING])
+async def run_page(
+    run: str, request: Request, desk: TheDesk, show: Show = "", told: Told = ""
+) -> HTMLResponse:
     """Show a run as it is now; a script keeps the page fresh, or the browser reloads it."""
     state = await desk.reader.state(run)
     shown, now = await desk.shown(state), desk.app.clock.now()
@@ -42,6 +46,7 @@ async def run_page(run: str, desk: TheDesk, show: Show = "", told: Told = "") ->
     page_of_events = await events_page(desk.app.store, run, max(0, view["seq"] - _RECENT), _RECENT)
     return page(
         "run.html",
+        visitor=visitor_of(request),
         **view,
         **_around(desk),
         driven=state.is_over or state.imported or shown["driven"],
@@ -52,12 +57,13 @@ async def run_page(run: str, desk: TheDesk, show: Show = "", told: Told = "") ->
     )
 
 
-@router.get("/runs/{run}/steps/{step}", response_class=HTMLResponse)
-async def step_page(run: str, step: str, desk: TheDesk) -> HTMLResponse:
+@router.get("/runs/{run}/steps/{step}", response_class=HTMLResponse, dependencies=[READING])
+async def step_page(run: str, step: str, request: Request, desk: TheDesk) -> HTMLResponse:
     """Show one step with its evidence and its form; this page never reloads by itself."""
     state, number = await desk.step(run, step)
     return page(
         "step.html",
+        visitor=visitor_of(request),
         run=run,
         band=band_of(state, _types(desk)),
         card=card(state, number),
@@ -65,8 +71,8 @@ async def step_page(run: str, step: str, desk: TheDesk) -> HTMLResponse:
     )
 
 
-@router.get("/runs/{run}/report", response_class=HTMLResponse)
-async def report_page(run: str, desk: TheDesk) -> HTMLResponse:
+@router.get("/runs/{run}/report", response_class=HTMLResponse, dependencies=[READING])
+async def report_page(run: str, request: Request, desk: TheDesk) -> HTMLResponse:
     """Show the after-action report: what was back when, and where the time went."""
     state = await desk.reader.state(run)
     recorded = await desk.app.store.read(run)
@@ -74,6 +80,7 @@ async def report_page(run: str, desk: TheDesk) -> HTMLResponse:
     slowest = sorted((s for s in report["steps"] if s["took_s"]), key=lambda s: -s["took_s"])
     return page(
         "report.html",
+        visitor=visitor_of(request),
         report=report,
         run=report["run"],
         slowest=slowest[:_SLOWEST],
@@ -104,23 +111,23 @@ def _event_line(event: Json) -> Json:
 
 @router.post("/runs/{run}/{verb}")
 async def decide_run_by_form(
-    run: str, verb: str, request: Request, desk: TheDesk
+    run: str, verb: str, request: Request, caller: Rehearser, desk: TheDesk
 ) -> RedirectResponse:
     """Take a form's decision about a run and go back to its page."""
     if verb not in OF_RUN:
         raise HTTPException(404)
-    told = await decide_run(desk, run, verb, await _form(request))
+    told = await decide(desk, caller, await _form(request), verb, run=run)
     return _back(run, told)
 
 
 @router.post("/runs/{run}/steps/{step}/{verb}")
 async def decide_step_by_form(
-    run: str, step: str, verb: str, request: Request, desk: TheDesk
+    run: str, step: str, verb: str, request: Request, *, caller: Decider, desk: TheDesk
 ) -> RedirectResponse:
     """Take a form's decision about a step and go back to the run's page."""
     if verb not in OF_STEP:
         raise HTTPException(404)
-    told = await decide_step(desk, run, step, verb, await _form(request))
+    told = await decide(desk, caller, await _form(request), verb, run=run, step=step)
     return _back(run, told)
 
 

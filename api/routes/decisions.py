@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
 
-from api.operations import OF_RUN, OF_STEP, decision_of, give_decision
+from api.auth import Approver, Decider, Pauser, Rehearser, named
+from api.operations import OF_RUN, OF_STEP, Approval, approve_run, decision_of, give_decision
 from api.routes.desk import Desk, TheDesk
+from api.routes.paging import RunId, StepId
 from api.schemas.common import problems
-from api.schemas.runs import Decide, Decided
+from api.schemas.runs import ApproveRun, Decide, Decided
+from drorch.access.principal import Caller
 from drorch.run.views import Json
 
 router = APIRouter(tags=["decisions"])
@@ -20,7 +23,8 @@ PATIENCE = 3.0
 _MEANS = {
     "pause": "Start nothing new; what acts goes on.",
     "resume": "Go on after a pause.",
-    "abort": "End the run; nothing that runs is powered off, no order is taken back.",
+    "abort": "End the run; nothing that runs is powered off, no order is taken back. "
+    "A live run takes the role responder.",
     "approve": "Answer a manual step with yes.",
     "reject": "Answer a manual step, or a failed one, with no: it fails.",
     "retry": "Give a failed step a fresh budget of attempts.",
@@ -29,34 +33,55 @@ _MEANS = {
 }
 
 
-async def decide_run(desk: Desk, run: str, name: str, given: Decide) -> Json:
-    """Pause, resume or abort *run*. Raises `CommandRejectedError` and others."""
-    return await _decided(desk, run, None, name, given)
+async def decide(
+    desk: Desk, caller: Caller, given: Decide, verb: str, *, run: str, step: str | None = None
+) -> Json:
+    """Decide about *run* or one of its steps.
+
+    Raises `NotAllowedError`, `StepNotFoundError`, `CommandRejectedError` and others.
+    """
+    caller = named(caller, given.by)
+    decision = decision_of(verb, by=caller.by.name, comment=given.comment, step=step)
+    taken = await give_decision(
+        desk.app, desk.reader, run, decision, caller=caller, patience=PATIENCE
+    )
+    return told_decision(run, step, verb, taken=taken, by=decision.by, comment=decision.comment)
 
 
-async def decide_step(desk: Desk, run: str, step: str, name: str, given: Decide) -> Json:
-    """Decide about one step. Raises `StepNotFoundError`, `CommandRejectedError` and others."""
-    return await _decided(desk, run, step, name, given)
-
-
-async def _decided(desk: Desk, run: str, step: str | None, name: str, given: Decide) -> Json:
-    decision = decision_of(name, by=given.by or "api", comment=given.comment, step=step)
-    taken = await give_decision(desk.app, desk.reader, run, decision, patience=PATIENCE)
+def told_decision(
+    run: str, step: str | None, verb: str, *, taken: bool, by: str, comment: str
+) -> Json:
+    """Return the answer to a decision."""
     return {
         "run": run,
         "step": step,
-        "decision": name,
+        "decision": verb,
         "taken": taken,
-        "by": decision.by,
-        "comment": decision.comment,
+        "by": by,
+        "comment": comment,
     }
 
 
-def _run_handler(name: str) -> Callable[..., Awaitable[Json]]:
+def _pausing(name: str) -> Callable[..., Awaitable[Json]]:
     async def handle(
-        run: str, desk: TheDesk, response: Response, given: Decide | None = None
+        run: RunId, caller: Pauser, desk: TheDesk, response: Response, given: Decide | None = None
     ) -> Json:
-        told = await decide_run(desk, run, name, given or Decide())
+        told = await decide(desk, caller, given or Decide(), name, run=run)
+        response.status_code = 200 if told["taken"] else 202
+        return told
+
+    return handle
+
+
+def _aborting(name: str) -> Callable[..., Awaitable[Json]]:
+    async def handle(
+        run: RunId,
+        caller: Rehearser,
+        desk: TheDesk,
+        response: Response,
+        given: Decide | None = None,
+    ) -> Json:
+        told = await decide(desk, caller, given or Decide(), name, run=run)
         response.status_code = 200 if told["taken"] else 202
         return told
 
@@ -65,9 +90,15 @@ def _run_handler(name: str) -> Callable[..., Awaitable[Json]]:
 
 def _step_handler(name: str) -> Callable[..., Awaitable[Json]]:
     async def handle(
-        run: str, step: str, desk: TheDesk, response: Response, given: Decide | None = None
+        run: RunId,
+        step: StepId,
+        caller: Decider,
+        desk: TheDesk,
+        *,
+        response: Response,
+        given: Decide | None = None,
     ) -> Json:
-        told = await decide_step(desk, run, step, name, given or Decide())
+        told = await decide(desk, caller, given or Decide(), name, run=run, step=step)
         response.status_code = 200 if told["taken"] else 202
         return told
 
@@ -89,6 +120,41 @@ def _add(path: str, name: str, of: str, handler: Callable[..., Awaitable[Json]])
 
 
 for _name in OF_RUN:
-    _add(f"/runs/{{run}}/{_name}", _name, "run", _run_handler(_name))
+    _handler = _aborting(_name) if _name == "abort" else _pausing(_name)
+    _add(f"/runs/{{run}}/{_name}", _name, "run", _handler)
 for _name in OF_STEP:
     _add(f"/runs/{{run}}/steps/{{step}}/{_name}", _name, "step", _step_handler(_name))
+
+
+@router.post(
+    "/runs/{run}/approve",
+    operation_id="approve_run",
+    response_model=Decided,
+    responses=problems(
+        404,
+        409,
+        502,
+        also={202: {"model": Decided, "description": "Taken when a process drives the run"}},
+    ),
+)
+async def approve(
+    run: RunId,
+    caller: Approver,
+    desk: TheDesk,
+    response: Response,
+    given: ApproveRun | None = None,
+) -> Json:
+    """Approve a live run that somebody else has asked for; within 15 minutes of that.
+
+    The approval is bound to the run's plan and selection. With `break_glass`, who asked may do it
+    alone; that is recorded loudly.
+    """
+    given = given or ApproveRun()
+    caller = named(caller, given.by)
+    approval = Approval(comment=given.comment, digest=given.digest, break_glass=given.break_glass)
+    taken = await approve_run(
+        desk.app, desk.reader, run, approval, caller=caller, patience=PATIENCE
+    )
+    response.status_code = 200 if taken else 202
+    told = given.break_glass or given.comment
+    return told_decision(run, None, "approve", taken=taken, by=caller.by.name, comment=told)

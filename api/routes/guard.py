@@ -1,26 +1,30 @@
-"""Who may ask, while there is no authentication: this machine, under its own name, from here."""
+"""What is refused before it matters who asks: other names, other sites, ways past the proxy."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from api.host_names import LOOPBACK, canonical
 from api.problems import answer_drorch_error, answer_http_error
 from api.schemas.problem_types import HostRefusedError, OriginRefusedError
+from api.serving_rules import Peers
+from api.settings import ServerSettings
 from drorch.errors import DrorchError
 from plans.source.text import MOST_BYTES
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FROM_A_CHECK = "x-drorch-check"
 _OWN_SITE = frozenset({"", "same-origin", "none"})
+_STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -37,47 +41,86 @@ HEADERS: Mapping[str, str] = {
 
 
 class Guard:
-    """Refuses other names and other sites, numbers the requests, hardens every answer."""
+    """Refuses other names and other sites, numbers the requests, hardens every answer.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Believes the proxies of *server* about who asks and by which scheme, and nobody else.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        names: Container[str] = LOOPBACK,
+        server: ServerSettings | None = None,
+    ) -> None:
         self._app = app
+        self._names = names
+        server = server or ServerSettings()
+        self._peers = Peers(server)
+        # Its types are uvicorn's own spelling of the same protocol.
+        self._told: ASGIApp = ProxyHeadersMiddleware(  # type: ignore[assignment]
+            self._look,  # type: ignore[arg-type]
+            list(server.trusted_proxy),
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = secrets.token_hex(6)
-        scope.setdefault("state", {})["request_id"] = request_id
+        scope.setdefault("state", {})["past_proxy"] = not self._may_come(scope)
+        await self._told(scope, receive, send)
+
+    def _may_come(self, scope: Scope) -> bool:
+        """Tell whether nobody could read or change this on its way here."""
+        peer, own = (scope.get(end) or ("",) for end in ("client", "server"))
+        return scope["scheme"] == "https" or self._peers.may_ask(peer[0], own[0])
+
+    async def _look(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope["state"].setdefault("request_id", secrets.token_hex(6))
+        headers = Headers(scope=scope)
+        strict = scope["scheme"] == "https" and _name_in(headers) not in LOOPBACK
 
         async def hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _harden(MutableHeaders(scope=message), request_id)
+                _harden(MutableHeaders(scope=message), request_id, strict=strict)
             await send(message)
 
-        refusal = refused(scope["method"], Headers(scope=scope))
+        refusal = (
+            _past_proxy()
+            if scope["state"]["past_proxy"]
+            else refused(scope["method"], headers, self._names, scope["scheme"])
+        )
         if refusal is None:
             await self._app(scope, receive, hardened)
         else:
             await answer_drorch_error(Request(scope), refusal)(scope, receive, hardened)
 
 
-def _harden(headers: MutableHeaders, request_id: str) -> None:
+def _harden(headers: MutableHeaders, request_id: str, *, strict: bool) -> None:
     for name, value in HEADERS.items():
         headers[name] = value
+    if strict:
+        headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
     headers["X-Request-Id"] = request_id
     headers.setdefault("Cache-Control", "no-store")
 
 
-def refused(method: str, headers: Headers) -> DrorchError | None:
-    """Return why a request is refused, or None."""
-    hosts = headers.getlist("host")
-    host = hosts[0].lower() if len(hosts) == 1 else ""
-    match = _HOST.fullmatch(host)
-    if match is None or match["name"] not in LOOPBACK:
+def _past_proxy() -> DrorchError:
+    return HostRefusedError(
+        "this was asked in the clear, past the proxy that does TLS",
+        hint="ask through the proxy; if this is the proxy, its address belongs into [server] "
+        "trusted_proxy",
+    )
+
+
+def refused(
+    method: str, headers: Headers, names: Container[str] = LOOPBACK, scheme: str = "http"
+) -> DrorchError | None:
+    """Return why a request is refused that came by *scheme* to one of our *names*, or None."""
+    if _name_in(headers) not in names:
         return HostRefusedError(
-            "the service is asked under a name that is not loopback's",
-            hint="use http://127.0.0.1 or http://localhost with the service's port; "
-            "authentication, and with it other addresses, comes later",
+            "the service is asked under a name that it does not know as its own",
+            hint="use a name or address of its certificate, or http://127.0.0.1 on its own "
+            "machine; further names belong into [server] names",
         )
     if method in _SAFE:
         return None
@@ -86,19 +129,27 @@ def refused(method: str, headers: Headers) -> DrorchError | None:
             "a health check of a plan asked for this",
             hint="plans may look at this service, but decide nothing through it",
         )
-    if _from_here(host, headers):
+    if _from_here(f"{scheme}://{headers['host'].lower()}", headers):
         return None
     return OriginRefusedError(
         "a page of another site asked for this",
-        hint="use the pages of this service itself",
+        hint="use the pages of this service itself; behind a proxy, let it pass on Host and "
+        "X-Forwarded-Proto",
     )
 
 
-def _from_here(host: str, headers: Headers) -> bool:
+def _name_in(headers: Headers) -> str | None:
+    """Return the one name under which is asked; None where there is none, or no single one."""
+    hosts = headers.getlist("host")
+    match = _HOST.fullmatch(hosts[0].lower()) if len(hosts) == 1 else None
+    return canonical(match["name"]) if match is not None else None
+
+
+def _from_here(here: str, headers: Headers) -> bool:
     """Programs send no Origin; browsers send it with every request that changes something."""
     if headers.get("sec-fetch-site", "") not in _OWN_SITE:
         return False
-    return all(origin.lower() == f"http://{host}" for origin in headers.getlist("origin"))
+    return all(origin.lower() == here for origin in headers.getlist("origin"))
 
 
 PLAN_PATHS = frozenset({"/api/v1/plans", "/api/v1/plans/validate"})

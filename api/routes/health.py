@@ -1,38 +1,72 @@
-"""Is it well: for service managers, load balancers and tired people."""
+"""Is it well: for service managers, load balancers, monitoring and tired people."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from sqlalchemy import text
+from fastapi import APIRouter, Request, Response
 
-from api.bootstrap import ENGINE
+from api.auth import PUBLIC, READING
 from api.dashboard.rendering import VERSION
-from api.routes.desk import TheDesk
+from api.health import Health
+from api.metrics.exposition import MEDIA_TYPE, Exposition
 from api.schemas.common import problems
-from api.schemas.estates import Health
-from api.schemas.problem_types import EngineAwayError
-from drorch.journal.site import site_id
+from api.schemas.estates import Alive, Ready
+from api.schemas.problem_types import NotReadyError
 from drorch.run.views import Json
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz", operation_id="healthz", response_model=Health)
+@router.get("/healthz", operation_id="healthz", dependencies=[PUBLIC], response_model=Alive)
 async def healthz() -> Json:
-    """Tell that this process answers."""
+    """Tell that this process answers, and nothing else: no database is asked."""
     return {"status": "ok", "version": VERSION}
 
 
-@router.get("/readyz", operation_id="readyz", response_model=Health, responses=problems())
-async def readyz(desk: TheDesk) -> Json:
-    """Tell that the journal can be written and an engine drives runs; 503 says what is missing."""
-    await desk.app.store.writing(lambda connection: connection.execute(text("SELECT 1")).scalar())
-    if not desk.app.locks.holds(ENGINE):
-        raise EngineAwayError(
-            "no engine process drives runs here",
-            hint="'drorch serve' starts it again by itself within seconds; if this stays, look at "
-            "the service's log",
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    dependencies=[PUBLIC],
+    response_model=Ready,
+    responses=problems(),
+)
+async def readyz(request: Request) -> Json:
+    """Tell that the service can do its work; 503 names each check that fails, and what to do.
+
+    The database can be written, an engine drives runs and writes to the journal, the clock is
+    sane. Hypervisors are not asked: that they are away is what drorch is for.
+    """
+    health: Health = request.app.state.health
+    found = await health.readiness()
+    if found.failing:
+        first = found.failing[0]
+        raise NotReadyError(
+            "; ".join(f"{one.check}: {one.detail}" for one in found.failing),
+            failing=[
+                {"check": one.check, "message": one.detail, "hint": one.hint}
+                for one in found.failing
+            ],
+            hint=first.hint,
         )
-    here = site_id(desk.app.settings.data_dir)
-    notes = [node.note for node in await desk.app.nodes.all() if node.identity.site == here]
-    return {"status": "ready", "version": VERSION, "notes": [note for note in notes if note]}
+    return {
+        "status": "ready",
+        "version": VERSION,
+        "checks": [{"check": v.check, "ok": v.ok, "detail": v.detail} for v in found.verdicts],
+        "notes": list(found.notes),
+    }
+
+
+@router.get(
+    "/metrics",
+    operation_id="metrics",
+    dependencies=[READING],
+    response_class=Response,
+    responses=problems(
+        also={
+            200: {"description": "Metrics", "content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}
+        }
+    ),
+)
+async def metrics(request: Request) -> Response:
+    """Give the metrics in Prometheus' text format; docs/monitoring.md explains each."""
+    exposition: Exposition = request.app.state.exposition
+    return Response(await exposition.text(), media_type=MEDIA_TYPE)

@@ -1,124 +1,115 @@
-"""``Idempotency-Key``: the same request again gets the same answer and does nothing again."""
+"""``Idempotency-Key``: the same request again gets the first answer and does nothing again.
+
+That a request had its effect is stored with the effect itself (`drorch.journal.ledger`). Here its
+answer is stored, too; where a crash came in between, the answer is made anew from the effect.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections import OrderedDict
-from dataclasses import dataclass, field
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
-from starlette.datastructures import Headers
-from starlette.requests import Request
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import answer_drorch_error
-from api.schemas.problem_types import InvalidRequestError, KeyInUseError, KeyReusedError
-from drorch.errors import DrorchError
+from api.routes.desk import Desk
+from drorch.access.principal import RequestKey
+from drorch.journal.ledger import (
+    EffectKnownError,
+    Known,
+    forget_requests,
+    keep_answer,
+    known_request,
+)
+from drorch.model.moment import stamp
 
-KEPT_FOR = 24 * 3600.0
-"""Seconds. Answers are kept in this process's memory: a restart of it forgets them."""
-_MOST = 1000
-_LONGEST_KEY = 200
+KEPT_FOR = timedelta(days=30)
+_CLEANED_EVERY = 3600.0
+_MOST_BODY = 1024 * 1024
+_KEPT_HEADERS = frozenset({"content-type", "location", "etag"})
+ONCE = "once_only"
+"""The name in a request's state of the body to keep, where the real one holds a secret."""
 
-
-@dataclass(slots=True)
-class _Answer:
-    """What was answered to a request; ``messages`` is empty while it is being worked on."""
-
-    fingerprint: str
-    at: float
-    messages: list[Message] = field(default_factory=list)
+Again = Callable[[Desk, str], Awaitable[Response]]
+"""Makes the answer anew from what was done: the object that the record names."""
 
 
 class Remembered:
-    """Keeps the answers of POST requests that came with a key."""
+    """Stores the answers of requests that came with a key, before they are given."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._answers: OrderedDict[str, _Answer] = OrderedDict()
+        self._cleaned = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = self._key(scope)
-        if key is None:
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        body = await request.body()
-        fingerprint = _fingerprint(scope, body)
-        known = self._known(key)
-        if (refusal := _refusal(key, known, fingerprint)) is not None:
-            await answer_drorch_error(request, refusal)(scope, receive, send)
-        elif known is not None:
-            for message in known.messages:
-                await send(_marked(message))
-        else:
-            await self._first(key, fingerprint, body, scope, send)
+        held: list[Message] = []
 
-    def _key(self, scope: Scope) -> str | None:
-        if scope["type"] != "http" or scope["method"] != "POST":
-            return None
-        return Headers(scope=scope).get("idempotency-key")
+        async def watched(message: Message) -> None:
+            if _key(scope) is None:
+                await send(message)
+                return
+            held.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                await self._keep(scope, held)
+                for part in held:
+                    await send(part)
+                held.clear()
 
-    def _known(self, key: str) -> _Answer | None:
-        known = self._answers.get(key)
-        if known is not None and time.monotonic() - known.at > KEPT_FOR:
-            del self._answers[key]
-            return None
-        return known
+        await self._app(scope, receive, watched)
 
-    async def _first(
-        self, key: str, fingerprint: str, body: bytes, scope: Scope, send: Send
-    ) -> None:
-        answer = _Answer(fingerprint, time.monotonic())
-        self._answers[key] = answer
-        messages: list[Message] = []
-        sent = False
+    async def _keep(self, scope: Scope, held: list[Message]) -> None:
+        key = _key(scope)
+        assert key is not None  # noqa: S101 (asked before)
+        status = held[0]["status"]
+        body = scope["state"].get(ONCE) or b"".join(m.get("body", b"") for m in held[1:])
+        names = ((k.decode().lower(), v.decode("latin-1")) for k, v in held[0]["headers"])
+        headers = {name: value for name, value in names if name in _KEPT_HEADERS}
+        desk: Desk = scope["app"].state.desk
+        succeeded = 200 <= status < 300
+        known = await desk.app.store.reading(lambda c: known_request(c, key))
+        if (known is None and not succeeded) or len(body) > _MOST_BODY:
+            return  # nothing was done, so the same may be tried again
+        text = body.decode("utf-8", "replace")
+        await desk.app.store.writing(lambda c: keep_answer(c, key, status, headers, text))
+        await self._clean(desk)
 
-        async def receive() -> Message:
-            nonlocal sent
-            sent, before = True, sent
-            if before:
-                return {"type": "http.disconnect"}
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def kept(message: Message) -> None:
-            messages.append(message)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, kept)
-        finally:
-            if messages and messages[0]["status"] < 500:
-                answer.messages = messages
-            else:
-                self._answers.pop(key, None)
-            while len(self._answers) > _MOST:
-                self._answers.popitem(last=False)
+    async def _clean(self, desk: Desk) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._cleaned > _CLEANED_EVERY:
+            self._cleaned = now
+            before = stamp(datetime.now(UTC) - KEPT_FOR)
+            await desk.app.store.writing(lambda c: forget_requests(c, before))
 
 
-def _fingerprint(scope: Scope, body: bytes) -> str:
-    where = f"{scope['method']} {scope['path']} {scope['query_string']!r}\n"
-    return hashlib.sha256(where.encode() + body).hexdigest()
+def _key(scope: Scope) -> RequestKey | None:
+    key = scope.get("state", {}).get("request_key")
+    return key if isinstance(key, RequestKey) else None
 
 
-def _refusal(key: str, known: _Answer | None, fingerprint: str) -> DrorchError | None:
-    if not 1 <= len(key) <= _LONGEST_KEY:
-        return InvalidRequestError(f"Idempotency-Key has 1 to {_LONGEST_KEY} characters")
-    if known is None:
-        return None
-    if known.fingerprint != fingerprint:
-        return KeyReusedError(
-            "this Idempotency-Key belongs to another request", hint="make a new key"
-        )
-    if not known.messages:
-        return KeyInUseError(
-            "the first request with this key is not answered yet", hint="ask again in a second"
-        )
-    return None
+async def answer_again(
+    request: Request, error: EffectKnownError, again: Mapping[str, Again]
+) -> Response:
+    """Return the answer to a request that had its effect before."""
+    known: Known = error.known
+    if known.status is not None:
+        headers = {**known.headers, "Idempotency-Replayed": "true"}
+        return Response(known.body, known.status, headers)
+    action, name = str(known.effect.get("action", "")), str(known.effect.get("object", ""))
+    desk: Desk = request.app.state.desk
+    make = again.get(action, _plain)
+    answer = await make(desk, name)
+    answer.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
-def _marked(message: Message) -> Message:
-    if message["type"] != "http.response.start":
-        return message
-    replayed = (b"idempotency-replayed", b"true")
-    return {**message, "headers": [*message["headers"], replayed]}
+async def _plain(desk: Desk, name: str) -> Response:
+    """Say what was done; its own answer was lost in a crash."""
+    del desk
+    content = {"done": name, "note": "this was done before; its first answer was lost"}
+    return JSONResponse(json.loads(json.dumps(content)))

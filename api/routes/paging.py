@@ -7,12 +7,25 @@ import binascii
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Path, Query
 
 from api.schemas.problem_types import InvalidRequestError
 from drorch.run.views import Json
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many items at most.")]
+RunId = Annotated[str, Path(max_length=90, description="The run's id.", examples=["town-1"])]
+StepId = Annotated[str, Path(max_length=63, description="The step's id.", examples=["dc01"])]
+PlanId = Annotated[str, Path(max_length=63, description="The plan's id.", examples=["town"])]
+MOST_REVISIONS = 1_000_000_000
+RevisionNumber = Annotated[
+    int, Path(ge=1, le=MOST_REVISIONS, description="The revision's number.", examples=[3])
+]
+ConnectorName = Annotated[
+    str, Path(max_length=63, description="The connector's name.", examples=["pve"])
+]
+MachineName = Annotated[
+    str, Path(max_length=255, description="The machine's id, or its name.", examples=["101"])
+]
 Cursor = Annotated[
     str | None, Query(max_length=300, description="`next` of the page before; opaque.")
 ]

@@ -5,16 +5,30 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
 
-from api.operations import ChosenPlan, Wish, start_run
-from api.routes.desk import TheDesk
-from api.routes.paging import Cursor, Limit, from_cursor, number_from_cursor, page_of, to_cursor
-from api.routes.streaming import EventStream
+from api.auth import READING, Rehearser, named
+from api.operations import Wish, chosen, start_run
+from api.routes.desk import Desk, TheDesk
+from api.routes.feeds import RunSource
+from api.routes.paging import (
+    Cursor,
+    Limit,
+    RunId,
+    StepId,
+    from_cursor,
+    number_from_cursor,
+    page_of,
+    to_cursor,
+)
+from api.routes.streaming import EventStream, still_known
 from api.schemas import runs as shapes
 from api.schemas.common import problems
 from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
-from api.telling import told_report
-from drorch.journal.pages import Place, RunFilter, events_page, is_imported
+from drorch.access.roles import to_start
+from drorch.journal.following import last_seq
+from drorch.journal.pages import Place, RunFilter, events_page
 from drorch.run.status import Mode, RunStatus, StepStatus
 from drorch.run.views import Json, shown_status, step_json
 
@@ -28,17 +42,37 @@ router = APIRouter(tags=["runs"])
     response_model=shapes.Run,
     responses=problems(404, 409, 502),
 )
-async def post_run(wanted: shapes.RunRequest, response: Response, desk: TheDesk) -> Json:
-    """Create a run; the engine takes it up within a second. A live one is looked at first."""
+async def post_run(
+    wanted: shapes.RunRequest, response: Response, caller: Rehearser, desk: TheDesk
+) -> Json:
+    """Create a run; the engine takes it up within a second. A live one is looked at first.
+
+    Where the policy wants two people for a live run, it awaits the approval of another one. A
+    live run takes the role responder.
+    """
+    mode = Mode(wanted.mode)
+    caller = named(caller, wanted.by)
+    caller.by.allow(to_start(mode))
     _confirmed(wanted)
     plan, stored = await desk.plan(wanted.plan, wanted.revision)
-    chosen = ChosenPlan(plan=plan, revision=stored.revision, source=stored.source, file=stored.plan)
-    by = wanted.by or "api"
-    mode = Mode(wanted.mode)
-    wish = Wish(chosen=chosen, mode=mode, by=by, reason=wanted.reason, only=wanted.only)
+    wish = Wish(
+        chosen=chosen(stored, plan),
+        mode=mode,
+        caller=caller,
+        reason=wanted.reason,
+        only=wanted.only,
+        break_glass=wanted.break_glass,
+    )
     run, _ = await start_run(desk.app, wish, keep_lease=False)
     response.headers["Location"] = f"/api/v1/runs/{run}"
     return await desk.shown(await desk.reader.state(run))
+
+
+async def run_again(desk: Desk, name: str) -> Response:
+    """Answer once more for a run that was created before."""
+    run = name.removeprefix("run/")
+    shown = await desk.shown(await desk.reader.state(run))
+    return JSONResponse(jsonable_encoder(shown), 202, headers={"Location": f"/api/v1/runs/{run}"})
 
 
 def _confirmed(wanted: shapes.RunRequest) -> None:
@@ -49,7 +83,13 @@ def _confirmed(wanted: shapes.RunRequest) -> None:
         )
 
 
-@router.get("/runs", operation_id="list_runs", response_model=shapes.Runs, responses=problems())
+@router.get(
+    "/runs",
+    operation_id="list_runs",
+    dependencies=[READING],
+    response_model=shapes.Runs,
+    responses=problems(),
+)
 async def list_runs(
     desk: TheDesk,
     *,
@@ -77,9 +117,13 @@ def _place(cursor: str | None) -> Place | None:
 
 
 @router.get(
-    "/runs/{run}", operation_id="get_run", response_model=shapes.Run, responses=problems(404)
+    "/runs/{run}",
+    operation_id="get_run",
+    dependencies=[READING],
+    response_model=shapes.Run,
+    responses=problems(404),
 )
-async def get_run(run: str, desk: TheDesk) -> Json:
+async def get_run(run: RunId, desk: TheDesk) -> Json:
     """Return a run: status, counts, services, findings."""
     return await desk.shown(await desk.reader.state(run))
 
@@ -87,11 +131,12 @@ async def get_run(run: str, desk: TheDesk) -> Json:
 @router.get(
     "/runs/{run}/steps",
     operation_id="list_steps",
+    dependencies=[READING],
     response_model=shapes.Steps,
     responses=problems(404),
 )
 async def list_steps(
-    run: str,
+    run: RunId,
     desk: TheDesk,
     status: Annotated[list[StepStatus] | None, Query()] = None,
     limit: Limit = 1000,
@@ -107,10 +152,11 @@ async def list_steps(
 @router.get(
     "/runs/{run}/steps/{step}",
     operation_id="get_step",
+    dependencies=[READING],
     response_model=shapes.Step,
     responses=problems(404),
 )
-async def get_step(run: str, step: str, desk: TheDesk) -> Json:
+async def get_step(run: RunId, step: StepId, desk: TheDesk) -> Json:
     """Return one step with its checks and their last results."""
     return step_json(*await desk.step(run, step))
 
@@ -118,13 +164,14 @@ async def get_step(run: str, step: str, desk: TheDesk) -> Json:
 @router.get(
     "/runs/{run}/events",
     operation_id="list_events",
+    dependencies=[READING],
     response_model=shapes.Events,
     responses=problems(
-        404, also={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+        404, also={200: {"content": {"text/event-stream": {"schema": shapes.MESSAGE}}}}
     ),
 )
 async def list_events(
-    run: str,
+    run: RunId,
     request: Request,
     desk: TheDesk,
     *,
@@ -139,17 +186,12 @@ async def list_events(
     (events called `clock`) also when the run has ended. Each message's id is the event's number.
     """
     if "text/event-stream" in request.headers.get("accept", ""):
-        last = (await desk.reader.state(run)).seq
+        desk.feeds.admit()
         begin = after if last_event_id is None else last_event_id
-        return EventStream(desk.feeds, run, min(begin, last), last)
+        last = await last_seq(desk.app.store, run)
+        source = RunSource(desk.app.store, run)
+        still = still_known(request)
+        return EventStream(desk.feeds, source, min(begin, last), still=still)
     begin = number_from_cursor(cursor) or after
     events, more = await events_page(desk.app.store, run, begin, limit)
     return {"items": events, "next": to_cursor(str(events[-1]["seq"])) if more else None}
-
-
-@router.get("/runs/{run}/report", operation_id="get_report", responses=problems(404))
-async def get_report(run: str, desk: TheDesk) -> Json:
-    """Return the after-action report as JSON, also while the run goes on."""
-    recorded = await desk.app.store.read(run)
-    plan, imported = (await desk.reader.state(run)).plan, await is_imported(desk.app.store, run)
-    return told_report(desk.app, plan, recorded, imported=imported)

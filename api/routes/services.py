@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter
 
+from api.auth import READING
 from api.routes.desk import Desk, TheDesk
+from api.routes.notices import notice_json
 from api.routes.paging import Cursor, Limit, page_of
 from api.schemas import runs as shapes
 from api.schemas.common import problems
@@ -21,6 +23,7 @@ router = APIRouter(tags=["services"])
 @router.get(
     "/services",
     operation_id="list_services",
+    dependencies=[READING],
     response_model=shapes.Services,
     responses=problems(),
 )
@@ -28,7 +31,8 @@ async def list_services(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = Non
     """List each service of the stored plans, those restored first at the top.
 
     The state is that of the plan's newest live run, also when that has ended; nothing looks at
-    services between runs, so one without a run is `unknown`.
+    services between runs, so one without a run is `unknown`. Where a person has put up a notice,
+    `state` is what they say, and `derived_state` what drorch sees.
     """
     runs = await _newest_live_runs(desk)
     found: list[Json] = []
@@ -36,8 +40,15 @@ async def list_services(desk: TheDesk, limit: Limit = 1000, cursor: Cursor = Non
         plan = await desk.compiled(stored)
         known = {s["id"]: s for s in runs.get(plan.id, {}).get("services", [])}
         found += [known.get(service.id) or _unknown(plan, service) for service in plan.services]
+    notices = {one.service: notice_json(one) for one in await desk.app.site.notices()}
+    found = [_said(line, notices.get(line["id"])) for line in found]
     found.sort(key=lambda s: (s["tier"], s["plan"], s["id"]))
     return page_of(found, limit, cursor)
+
+
+def _said(line: Json, notice: Json | None) -> Json:
+    state = notice["state"] if notice else line["state"]
+    return {**line, "state": state, "derived_state": line["state"], "notice": notice}
 
 
 async def _newest_live_runs(desk: Desk) -> Mapping[str, Json]:

@@ -31,7 +31,7 @@ PersonName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
 
 By = Annotated[
     PersonName,
-    Field(description="Who asks, as they say themselves: nobody is authenticated yet."),
+    Field(description="Who asks, as they say themselves; noted beside the name of a token."),
 ]
 
 
@@ -54,6 +54,14 @@ class RequestProblem(Out):
     message: str
 
 
+class FailingCheck(Out):
+    """A check of the service's own that does not hold."""
+
+    check: str
+    message: str
+    hint: str
+
+
 class Problem(Out):
     """RFC 9457 problem details; ``type`` is a page of this service."""
 
@@ -66,7 +74,7 @@ class Problem(Out):
     hint: str = Field(description="What to do next.")
     request_id: str
     run_id: str | None = None
-    errors: list[PlanProblem | RequestProblem] | None = None
+    errors: list[PlanProblem | RequestProblem | FailingCheck] | None = None
 
 
 Answers: TypeAlias = dict[int | str, dict[str, Any]]
@@ -74,17 +82,24 @@ Answers: TypeAlias = dict[int | str, dict[str, Any]]
 
 def problems(*statuses: int, also: Answers | None = None) -> Answers:
     """Return the documentation of the errors that a call may answer, and of what *also* is."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     told = {
-        403: "Asked under another name, or by another site",
+        401: "Neither a token nor a log-in that is taken",
+        403: "Not allowed to this role, or asked under another name or by another site",
         404: "There is no such thing",
         409: "The state does not allow it",
+        412: "It is not as you have read it",
         413: "The body is too large",
         415: "The body is of another type",
         422: "Not valid; errors says where",
+        429: "Too many requests; Retry-After says when to come back",
+        500: "Something went wrong inside drorch",
         502: "A hypervisor did not do it",
         503: "Not available now",
     }
-    all_of = sorted({403, 422, 503, *statuses})
-    found: Answers = {s: {"description": told[s], "content": content} for s in all_of}
+    all_of = sorted({401, 403, 413, 422, 429, 503, *statuses})
+    found: Answers = {s: {"description": told[s], "content": _problem()} for s in all_of}
     return (also or {}) | found
+
+
+def _problem() -> dict[str, Any]:
+    return {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -71,14 +71,19 @@ class Fleet(Out):
     next: str | None
 
 
-class Hold(Out):
-    """``name`` and ``power`` are as seen just now; null, and ``told`` says why, if not seen."""
+class HoldPlaced(Out):
+    """A hold as somebody placed it."""
 
     connector: str
     machine: str
     reason: str
     by: str
     at: str
+
+
+class Hold(HoldPlaced):
+    """``name`` and ``power`` are as seen just now; null, and ``told`` says why, if not seen."""
+
     name: str | None
     power: str | None
     told: str
@@ -97,12 +102,24 @@ class Holds(Out):
 
 class HoldRequest(In):
     reason: PersonText = Field(min_length=1)
-    by: By = "api"
+    by: By = ""
 
 
-class Health(Out):
-    """``notes``: what this orchestrator has to say of itself, such as a run that it lost."""
+class Alive(Out):
+    status: str
+    version: str
+
+
+class CheckHolds(Out):
+    check: str
+    ok: bool
+    detail: str
+
+
+class Ready(Out):
+    """``notes``: what is worth saying all the same, such as a run that this service lost."""
 
     status: str
     version: str
+    checks: list[CheckHolds]
     notes: list[str] = Field(default_factory=list)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from api.schemas.common import Out, PlanProblem
 
 
@@ -13,6 +15,9 @@ class PlanStored(Out):
     digest: str
     title: str
     steps: int
+    signed_by: str | None = Field(
+        default=None, description="Who signed it, by [policy] allowed_signers."
+    )
     warnings: list[PlanProblem]
 
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
+from api.schemas.access_problems import ACCESS_KINDS
+from api.schemas.kind import Kind
 from drorch import errors
+from drorch.access.signatures import PlanSignatureError
 from drorch.engine.supervisor import RunIsDrivenError
 from drorch.errors import DrorchError
 from plans import InvalidPlanError
-
-
-class Kind(NamedTuple):
-    """A type of problem; ``meaning`` is shown on its page and says what to do."""
-
-    status: int
-    title: str
-    meaning: str
 
 
 class StepNotFoundError(DrorchError):
@@ -59,8 +53,28 @@ class KeyInUseError(DrorchError):
     code = "idempotency-key-in-use"
 
 
-class EngineAwayError(DrorchError):
-    code = "engine-away"
+class PreconditionFailedError(DrorchError):
+    """What If-Match or If-None-Match asks for does not hold: somebody was there first."""
+
+    code = "precondition-failed"
+
+
+class NotReadyError(DrorchError):
+    """``failing``: each check that does not hold, as JSON with ``check``, ``message``, ``hint``."""
+
+    code = "not-ready"
+
+    def __init__(self, message: str, *, failing: Sequence[Mapping[str, str]], hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.failing = failing
+
+
+class TooManyListenersError(DrorchError):
+    code = "too-many-listeners"
+
+
+class CursorUnknownError(DrorchError):
+    code = "cursor-unknown"
 
 
 _HYPERVISOR = "A hypervisor was asked and did not do it. "
@@ -76,6 +90,13 @@ KINDS: Mapping[type[DrorchError], Kind] = {
         "The plan is not valid",
         "Every problem stands in errors with its line, its column and what would be right. "
         "Nothing was stored. Correct the lines and send the plan again.",
+    ),
+    PlanSignatureError: Kind(
+        422,
+        "The plan is not signed as it has to be",
+        "The detail says what is wrong with the signature: it is missing or malformed, made for "
+        "something else, by a key that is not allowed (now), or not over these bytes. Sign the "
+        "plan with ssh-keygen -Y sign -n drorch-plan, and send plan and signature again.",
     ),
     errors.PlanNotFoundError: Kind(
         404, "There is no such plan", "GET /api/v1/plans lists the plans that are stored."
@@ -168,9 +189,10 @@ KINDS: Mapping[type[DrorchError], Kind] = {
     HostRefusedError: Kind(
         403,
         "The service is asked under a name that it does not have",
-        "This service has no log-in yet, so it answers on this very machine only, and only under "
-        "127.0.0.1, [::1] or localhost. From elsewhere, tunnel to it: "
-        "ssh -L 8140:127.0.0.1:8140 HOST, and open http://localhost:8140.",
+        "It answers under localhost, the names and addresses of its certificate, and those in "
+        "[server] names, and without TLS only to its own machine and to the named proxies. So no "
+        "page elsewhere can reach it under a name of its own. 'drorch tls show' lists the "
+        "certificate's names; a tunnel always works: ssh -L 8140:127.0.0.1:8140 HOST.",
     ),
     OriginRefusedError: Kind(
         403,
@@ -203,13 +225,33 @@ KINDS: Mapping[type[DrorchError], Kind] = {
         "The first request with this idempotency key is not answered yet",
         "Ask again in a second.",
     ),
-    EngineAwayError: Kind(
+    PreconditionFailedError: Kind(
+        412,
+        "It is not as you have read it",
+        "Somebody has changed it since, so nothing was done. Read it again, look at what is new, "
+        "and then send your change with the new ETag.",
+    ),
+    NotReadyError: Kind(
         503,
-        "No engine drives runs",
-        "drorch serve starts it again by itself; if this stays, look at the service's log.",
+        "The service is not ready",
+        "errors names each check that does not hold, and what to do about it. The process itself "
+        "lives: /healthz answers. Most of these end by themselves.",
+    ),
+    TooManyListenersError: Kind(
+        503,
+        "Too many streams of events are open",
+        "Come back after Retry-After seconds and resume by Last-Event-ID: nothing is lost. If it "
+        "stays, who keeps so many open? One stream of /api/v1/events tells everything.",
+    ),
+    CursorUnknownError: Kind(
+        422,
+        "There is no event at this place",
+        "The id is not of this store: another one, or a backup of it, may have been put in its "
+        "place. Read again what you need, with after=0 from the first event of all.",
     ),
 }
 """By class; a class that is not here is told as its nearest ancestor."""
+_ALL = {**KINDS, **ACCESS_KINDS}
 
 HTTP_KINDS: Mapping[str, Kind] = {
     "not-found": Kind(
@@ -234,8 +276,8 @@ HTTP_KINDS: Mapping[str, Kind] = {
 
 def kind_of(error: type[DrorchError]) -> Kind:
     """Return the kind of an error's class, or of its nearest ancestor."""
-    known = next(cls for cls in error.__mro__ if cls in KINDS)
-    return KINDS[known]
+    known = next(cls for cls in error.__mro__ if cls in _ALL)
+    return _ALL[known]
 
 
 def catalogue() -> Mapping[str, Kind]:

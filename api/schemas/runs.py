@@ -2,32 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from api.schemas.access import Notice
 from api.schemas.common import By, In, Out, PersonText
+from drorch.run.status import Mode, RunStatus, StepStatus
 
 
 class RunRequest(In):
     """A run that somebody wants."""
 
-    plan: str = Field(max_length=63, description="The id of a stored plan.")
+    plan: str = Field(min_length=1, max_length=63, description="The id of a stored plan.")
     mode: Literal["live", "dry-run", "simulate"] = "dry-run"
-    revision: int | None = Field(default=None, ge=1, description="The newest unless said.")
+    revision: int | None = Field(
+        default=None, ge=1, le=1_000_000_000, description="The newest unless said."
+    )
     reason: PersonText = ""
-    only: list[str] = Field(
+    only: list[Annotated[str, Field(max_length=63)]] = Field(
         default=[], max_length=2000, description="Steps, groups, services: they and their needs."
     )
-    confirm: str | None = Field(default=None, description="The plan's id; a live run needs it.")
-    by: By = "api"
+    confirm: str | None = Field(
+        default=None, max_length=63, description="The plan's id; a live run needs it."
+    )
+    break_glass: PersonText = Field(
+        default="",
+        description="Why one person starts a live run alone where the policy wants two; "
+        "recorded loudly.",
+    )
+    by: By = ""
 
 
 class Decide(In):
     """A person's decision."""
 
     comment: PersonText = ""
-    by: By = "api"
+    by: By = ""
+
+
+class ApproveRun(Decide):
+    """``digest`` is that of the run as you have seen it; another one is refused."""
+
+    digest: str = Field(default="", max_length=64, pattern="^([0-9a-f]{64})?$")
+    break_glass: PersonText = Field(
+        default="", description="Why one person has to do it alone; recorded loudly."
+    )
 
 
 class Decided(Out):
@@ -77,7 +98,7 @@ class RunService(Out):
     title: dict[str, str]
     state: Literal["up", "restoring", "down", "not_affected", "unknown"]
     tier: int
-    eta: Any = None
+    eta: str | None = None
     rto: float | None
     rta: float | None
     met: bool | None
@@ -90,8 +111,15 @@ class RunService(Out):
     run: str | None
 
 
+class ServiceShown(RunService):
+    """``state`` is what a person says in ``notice``, else ``derived_state``: what drorch sees."""
+
+    derived_state: Literal["up", "restoring", "down", "not_affected", "unknown"]
+    notice: Notice | None
+
+
 class Services(Out):
-    items: list[RunService]
+    items: list[ServiceShown]
     next: str | None
 
 
@@ -112,6 +140,14 @@ class Examined(Out):
     seen: int
 
 
+class Eta(Out):
+    """When it ends, in one of ten, one of two and nine of ten forecasts."""
+
+    p10: str
+    p50: str
+    p90: str
+
+
 class Run(Out):
     """``simulated``: every machine of it is on a simulated hypervisor, nothing real is touched.
 
@@ -125,14 +161,14 @@ class Run(Out):
     id: str
     plan: str
     revision: int | None
-    mode: str
-    status: str
+    mode: Mode
+    status: RunStatus
     reason: str
     created_at: str
     started_at: str | None
     ended_at: str | None
     counts: Counts
-    eta: dict[str, str] | None
+    eta: Eta | None
     simulated: bool
     remaining_s: float | None
     examined: Examined | None
@@ -168,7 +204,7 @@ class Step(Out):
     id: str
     title: str
     action: str
-    status: str
+    status: StepStatus
     examined: str | None
     waits_for: str
     attempt: int
@@ -201,6 +237,17 @@ class Event(Out):
     step: str | None
     actor: str
     data: dict[str, Any]
+
+
+MESSAGE: Mapping[str, Any] = {
+    "type": "object",
+    "description": "Each message of the stream; `data` is an event as JSON.",
+    "properties": {
+        "id": {"type": "string", "description": "Where to resume: send it as Last-Event-ID."},
+        "event": {"type": "string", "description": "`clock` for a heartbeat; an event has none."},
+        "data": {"type": "string"},
+    },
+}
 
 
 class Events(Out):

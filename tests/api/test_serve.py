@@ -184,7 +184,7 @@ async def test_children_end_with_their_parent_and_streams_with_the_service(
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "::", "drorch.example", ""])
 def test_any_address_but_loopback_is_refused(tmp_path: Path, host: str) -> None:
-    with pytest.raises(ConfigurationError, match="no authentication yet") as told:
+    with pytest.raises(ConfigurationError, match="there is no TLS") as told:
         serve(Settings(data_dir=tmp_path, server={"host": host}))
     assert "ssh -L" in told.value.hint
 

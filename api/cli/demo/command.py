@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from api.bootstrap import Application
+from api.callers import system_caller
 from api.cli import logs
 from api.cli.access import Json
 from api.cli.board import Board
@@ -31,6 +32,7 @@ from api.settings import load_settings
 from drorch.run.status import Mode, RunStatus
 
 _ACTOR = "demo"
+_CALLER = system_caller(_ACTOR)
 _TIME_SCALE = 4.0
 _HURRY = 200.0
 _VERIFY_WITHIN = "12s"
@@ -115,9 +117,14 @@ class _Demo:
         await self._stage.simulator("POST", "/machines/100/start")
         await self._until_well(100)
         chosen = await choose_plan(
-            app, str(self._stage.folder / "dry-run-findings.yaml"), by=_ACTOR
+            app, str(self._stage.folder / "dry-run-findings.yaml"), caller=_CALLER
         )
-        wish = Wish(chosen=chosen, mode=Mode.DRY_RUN, by=_ACTOR, reason="weekly rehearsal")
+        wish = Wish(
+            chosen=chosen,
+            mode=Mode.DRY_RUN,
+            caller=_CALLER,
+            reason="weekly rehearsal",
+        )
         run, lease = await start_run(app, wish, keep_lease=True)
         await carry_on(app, run, lease, Manner())
         self.tell("It found a machine that is missing, and a check that looks at the wrong port.")
@@ -135,11 +142,16 @@ class _Demo:
             "piacenza.yaml", ("verify_timeout: 5m", f"verify_timeout: {_VERIFY_WITHIN}")
         )
         await self._stage.start_service()
-        chosen = await choose_plan(app, str(self._stage.folder / "piacenza.yaml"), by=_ACTOR)
+        chosen = await choose_plan(app, str(self._stage.folder / "piacenza.yaml"), caller=_CALLER)
         failing = next(s.machine for s in chosen.plan.steps if s.id == FAILING and s.machine)
         fault = {"machine": int(failing.id or 0), "kind": "app_never"}
         await self._stage.simulator("POST", "/faults", fault)
-        wish = Wish(chosen=chosen, mode=Mode.LIVE, by=_ACTOR, reason="power cut (simulated)")
+        wish = Wish(
+            chosen=chosen,
+            mode=Mode.LIVE,
+            caller=_CALLER,
+            reason="power cut (simulated)",
+        )
         run, _ = await start_run(app, wish, keep_lease=False)
         self.tell(
             f"The run is {run}; its page is {self._stage.url}/runs/{run}\n"

@@ -6,6 +6,7 @@ const STALE_AFTER = 25_000;
 const CALM = 1_000;
 const ANNOUNCE_EVERY = 10_000;
 const DEADLINES_EVERY = 60_000;
+const LOGGED_OUT = "logged out: load this page again";
 
 /** @type {HTMLElement | null} */
 const live = document.querySelector("#live");
@@ -16,6 +17,7 @@ let lastSign = Date.now();
 let refreshedAt = Date.now();
 let state = "connecting";
 let refreshing = false;
+let loggedOut = false;
 let wanted = false;
 
 /** @param {Element} element */
@@ -89,7 +91,11 @@ function refresh() {
   request.responseType = "document";
   request.timeout = 15_000;
   request.onload = () => {
-    if (request.status === 200 && request.responseXML) {
+    if (new URL(request.responseURL || location.href).pathname !== location.pathname) {
+      loggedOut = true;
+      tick();
+    } else if (request.status === 200 && request.responseXML) {
+      loggedOut = false;
       apply(request.responseXML);
       sign("connected");
       announce();
@@ -123,7 +129,7 @@ function tick() {
   const over = live?.dataset.over === "yes";
   line.classList.toggle("stale", stale);
   words.textContent = stale
-    ? ` – ▲ STALE: nothing heard for ${age} s, what you see may be wrong`
+    ? ` – ▲ STALE: nothing heard for ${age} s${loggedOut ? ` (${LOGGED_OUT})` : ""}, what you see may be wrong`
     : over ? ", the run has ended" : `, ${age} s ago, ${state}`;
 }
 
@@ -183,6 +189,7 @@ function listen() {
     tick();
     if (source?.readyState === EventSource.CLOSED) {
       source = null;
+      refresh(); // it tells whether the session has ended
       setTimeout(listen, 3_000);
     }
   };
