@@ -13,6 +13,7 @@ WORKERS ?= 2
 SEEDS ?= 5000
 SEED ?=
 HISTORIES ?= 20
+CASES ?= 5000
 KILLS ?=
 TAKEOVERS ?= 200
 PLANS ?= plans/examples
@@ -25,8 +26,8 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
-.PHONY: help setup demo test lint types check lab crash chaos chaos-sample simulate bench \
-	bench-peers schema lock bundle bundle-proof image-proof clean
+.PHONY: help setup demo test lint types check lab crash chaos chaos-sample simulate fuzz bench \
+	bench-peers bench-listeners schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -84,11 +85,17 @@ simulate: $(READY) ## SEEDS random disasters in virtual time against every promi
 property: $(READY) ## random histories of commands, HISTORIES times as many as in `make test`
 	DRORCH_SEEDS=$(HISTORIES) $(RUN)/python -m pytest --timeout 3600 $(PYTEST_ARGS) tests/property tests/scenarios
 
+fuzz: $(READY) ## CASES plans and bodies that nobody would send: no crash, none over 1 s or 200 MB; SEED=n is the first
+	$(RUN)/python -m tests.fuzz $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
+
 bench: $(READY) ## the figures: makespan, cost of a machine, time to resume
 	$(RUN)/python -m bench
 
 bench-peers: $(READY) ## drorch beside doit, DBOS and Prefect (about ten minutes); writes docs/benchmarks.{md,svg}
 	$(RUN)/python -m bench.peers
+
+bench-listeners: $(READY) ## 1,000 who watch a run live: how late they hear, what it takes (two minutes)
+	$(RUN)/python -m bench.listeners
 
 schema: $(READY) ## write what is generated: the JSON Schema of plans and parts of the documents
 	$(RUN)/python -m scripts.documents

@@ -1,4 +1,4 @@
-"""Write what is generated: the JSON Schema of plans, and the marked parts of the documents.
+"""Write what is generated: JSON Schema, OpenAPI, and the marked parts of the documents.
 
 ``python -m scripts.documents`` writes; with ``--check`` it only tells which files are stale.
 """
@@ -6,16 +6,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import drorch.run.status
+from api.app import openapi_document
 from plans.schema import FILE, schema_text
 from scripts import command_reference, plan_reference
 
 ROOT = Path(__file__).parents[1]
+OPENAPI = ROOT / "docs" / "openapi.json"
 _PART = re.compile(r"(<!-- begin generated: ([a-z-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
 
 
@@ -72,6 +75,7 @@ def current(text: str) -> str:
 def generated() -> Iterator[tuple[Path, str]]:
     """Yield every file that is generated, wholly or in part, with what it has to hold."""
     yield FILE, schema_text()
+    yield OPENAPI, json.dumps(openapi_document(), indent=1, ensure_ascii=False) + "\n"
     for file in sorted((ROOT / "docs").glob("**/*.md")):
         text = file.read_text(encoding="utf-8")
         if _PART.search(text):

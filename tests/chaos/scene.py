@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from api.bootstrap import Application
+from api.callers import system_caller
 from api.operations import Wish, choose_plan, start_run
 from api.settings import load_settings
 from connectors.simulated.fleet import Fleet
@@ -65,8 +66,8 @@ class Scene:
     async def also(self, plan: dict[str, Any]) -> str:
         """Make another live run beside it."""
         path = self.written(plan)
-        chosen = await choose_plan(self.office, str(path), by="test")
-        wish = Wish(chosen=chosen, mode=Mode.LIVE, by="test")
+        chosen = await choose_plan(self.office, str(path), caller=system_caller("test"))
+        wish = Wish(chosen=chosen, mode=Mode.LIVE, caller=system_caller("test"))
         run, _ = await start_run(self.office, wish, keep_lease=False)
         return run
 

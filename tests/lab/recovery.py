@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from api.bootstrap import Application
+from api.callers import system_caller
 from api.operations import Wish, choose_plan, start_run
 from api.settings import Settings
 from drorch.run import events as ev
@@ -105,8 +106,8 @@ async def recovering(fleet: LabFleet, folder: Path, **overrides: Any) -> AsyncIt
     plan.write_text(plan_of(fleet, **overrides))
     settings = Settings(data_dir=folder / "data", connectors={"lab": fleet.settings})
     async with Application(settings) as app:
-        chosen = await choose_plan(app, str(plan), by="lab")
-        wish = Wish(chosen=chosen, mode=Mode.LIVE, by="lab")
+        chosen = await choose_plan(app, str(plan), caller=system_caller("lab"))
+        wish = Wish(chosen=chosen, mode=Mode.LIVE, caller=system_caller("lab"))
         run, lease = await start_run(app, wish, keep_lease=True)
         drive = asyncio.create_task(app.supervisor.drive(run, lease=lease))
         try:

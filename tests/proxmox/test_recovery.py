@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from api.bootstrap import Application
+from api.callers import system_caller
 from api.operations import Wish, start_run, store_plan
 from api.settings import Settings
 from drorch.journal.pages import runs_page
@@ -68,8 +69,10 @@ async def running(
     table = {"type": "proxmox", **fake.table("pve1", "pve2")}
     settings = Settings(data_dir=folder / "data", connectors={"pve": table})
     async with Application(settings) as app:
-        chosen = await store_plan(app, plan.encode(), file="small.yaml", by="test")
-        wish = Wish(chosen=chosen, mode=mode, by="test")
+        chosen, _ = await store_plan(
+            app, plan.encode(), file="small.yaml", caller=system_caller("test")
+        )
+        wish = Wish(chosen=chosen, mode=mode, caller=system_caller("test"))
         run, lease = await start_run(app, wish, keep_lease=True)
         drive = asyncio.create_task(app.supervisor.drive(run, lease=lease))
         try:

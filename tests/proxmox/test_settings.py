@@ -63,7 +63,7 @@ def test_timeouts(text: object, seconds: float) -> None:
         (without(token_id="root@pam"), "token_id: write it as user@realm!name"),
         (without("token_secret"), "token_secret: is missing"),
         (without(token_secret="abc"), "token_secret"),
-        (without(token_secret={}), "exactly one of 'file' and 'env'"),
+        (without(token_secret={}), "exactly one of 'file', 'env' and 'credential'"),
         (without("fingerprint"), "give exactly one of 'fingerprint', 'ca' and 'insecure = true'"),
         (without(insecure=True), "give exactly one of"),
         (without(ca="/etc/ssl/ca.pem"), "give exactly one of"),

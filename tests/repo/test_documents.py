@@ -37,7 +37,7 @@ def test_generated_parts_are_current() -> None:
 
 def test_what_is_generated_is_there() -> None:
     names = {file.name for file, _ in generated()}
-    assert names >= {"plan-v1.json", "plan-language.md", "run-rules.md", "cli.md"}
+    assert names >= {"plan-v1.json", "openapi.json", "plan-language.md", "run-rules.md", "cli.md"}
     reference = (ROOT / "docs" / "plan-language.md").read_text(encoding="utf-8")
     assert "| `on_failure` | `ask`, `continue`, `stop` |" in reference
     assert "### `postgres`" in reference

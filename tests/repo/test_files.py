@@ -90,12 +90,13 @@ def test_every_pinned_package_has_a_hash(lock: Path) -> None:
 
 
 def test_the_locks_agree() -> None:
-    pinned: dict[str, set[str]] = {}
+    """One version of each package for each Python."""
+    pinned: dict[tuple[str, str], set[str]] = {}
     for lock in LOCKS:
-        for name, version in re.findall(
-            r"^([A-Za-z0-9._-]+)==(\S+)", lock.read_text(), re.MULTILINE
+        for name, version, python in re.findall(
+            r"^([A-Za-z0-9._-]+)==(\S+)(?: ; (python\S+ \S+ \S+))?", lock.read_text(), re.MULTILINE
         ):
-            pinned.setdefault(name, set()).add(version)
+            pinned.setdefault((name, python), set()).add(version)
     assert {name: versions for name, versions in pinned.items() if len(versions) > 1} == {}
 
 
