@@ -27,7 +27,7 @@ READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
 .PHONY: help setup demo test lint types check lab crash chaos chaos-sample simulate fuzz bench \
-	bench-peers bench-listeners schema lock bundle bundle-proof image-proof clean
+	bench-peers bench-listeners bench-flood schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -96,6 +96,9 @@ bench-peers: $(READY) ## drorch beside doit, DBOS and Prefect (about ten minutes
 
 bench-listeners: $(READY) ## 1,000 who watch a run live: how late they hear, what it takes (two minutes)
 	$(RUN)/python -m bench.listeners
+
+bench-flood: $(READY) ## a recovery while somebody floods the service: how late its steps come (a minute)
+	$(RUN)/python -m bench.flood
 
 schema: $(READY) ## write what is generated: the JSON Schema of plans and parts of the documents
 	$(RUN)/python -m scripts.documents

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.settings import AuditSettings
 from drorch.access.checkpoints import CheckPoint, Verdict, public_of, signed, verdict
@@ -57,11 +58,18 @@ class Anchor:
                     await asyncio.to_thread(self.write)
                     due = loop.time() + self._settings.checkpoint_every
                 told = ""
-            except (DrorchError, OSError) as error:
+            except (DrorchError, SQLAlchemyError, OSError) as error:
                 if str(error) != told:
                     told = str(error)
                     log.warning("audit.not-anchored", reason=told)
             await asyncio.sleep(_LOOK_EVERY)
+
+    async def write_last(self) -> None:
+        """Vouch for what was done until this process ends; that it cannot is only a warning."""
+        try:
+            await asyncio.to_thread(self.write)
+        except (DrorchError, SQLAlchemyError, OSError) as error:
+            log.warning("audit.not-anchored", reason=str(error))
 
     def write(self) -> CheckPoint | None:
         """Write one check-point of what the record holds now, durably; None if there is no news.

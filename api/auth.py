@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import hmac
 import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from drorch.access.people import session_hash
 from drorch.access.principal import Caller, Means, Principal, RequestKey
 from drorch.access.roles import Permission
 from drorch.access.tokens import AuthenticationNeededError, id_of
+from drorch.errors import DrorchError
 from drorch.journal.gate import Gate
 from drorch.journal.ledger import EffectKnownError, Known, known_request
 from drorch.journal.store import Store
@@ -41,6 +43,8 @@ _NOTED_EVERY = 60.0
 _OPEN_KNOWN = 1.0
 _LONGEST_KEY = 200
 _TAKEN_FOR = 300.0
+_STILL_KNOWN = 3.0
+"""Seconds for which a look at who listens is believed."""
 _MOST_TAKEN = 10_000
 
 
@@ -53,7 +57,9 @@ class Doorkeeper:
         self._may_be_open = may_be_open
         self._open: tuple[float, bool] = (float("-inf"), False)
         self._noted: dict[str, float] = {}
-        self._taken: dict[str, float] = {}
+        self._taken: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._asked: OrderedDict[tuple[str, str], tuple[float, asyncio.Task[DrorchError | None]]]
+        self._asked = OrderedDict()
         self.busy: set[tuple[str, str]] = set()
         """Keys of requests that are being worked on in this process."""
 
@@ -67,19 +73,21 @@ class Doorkeeper:
         return known
 
     def known(self, headers: Headers) -> str | None:
-        """Return a word for the token or session in *headers* if it was taken lately, else None.
+        """Return whose the token or session in *headers* is if it was taken lately, else None.
 
-        Nothing is decided by it but whose share of requests this one belongs to.
+        Nothing is decided by it but whose share of requests this one belongs to. It is the same
+        for all that one token or person sends, in however many spellings.
         """
-        word = _credential(headers)
-        taken = self._taken.get(word) if word else None
-        return word if taken is not None and time.monotonic() - taken < _TAKEN_FOR else None
+        word = credential(headers)
+        at, identity = self._taken.get(word, (float("-inf"), "")) if word else (float("-inf"), "")
+        return identity if time.monotonic() - at < _TAKEN_FOR else None
 
-    def _remember(self, headers: Headers) -> None:
+    def _remember(self, headers: Headers, principal: Principal) -> None:
+        if word := credential(headers):
+            self._taken.pop(word, None)
+            self._taken[word] = time.monotonic(), principal.identity
         if len(self._taken) > _MOST_TAKEN:
-            self._taken.clear()
-        if word := _credential(headers):
-            self._taken[word] = time.monotonic()
+            self._taken.popitem(last=False)
 
     def forget(self) -> None:
         """Look anew whether the service is open: a token or a person was made."""
@@ -91,12 +99,12 @@ class Doorkeeper:
         given = request.headers.getlist("authorization")
         if given:
             found = await self._by_token(given, address)
-            self._remember(request.headers)
+            self._remember(request.headers, found)
             return found
         # Over TLS the plain name is not believed: a neighbouring site could have set it.
         cookie = request.cookies.get(COOKIE if request.url.scheme == "https" else PLAIN_COOKIE)
         if cookie and (whose := await self._by_session(request, cookie, address)):
-            self._remember(request.headers)
+            self._remember(request.headers, whose)
             return whose
         if await self.is_open():
             return anybody("api", address)
@@ -105,6 +113,28 @@ class Doorkeeper:
             hint="send 'Authorization: Bearer drt_...'; 'drorch token create' on the machine of "
             "the service makes one. With a browser, go to /login",
         )
+
+    async def still(self, request: HTTPConnection) -> None:
+        """Raise as soon as who sent *request* would be refused.
+
+        For streams, which stay: one look, a few seconds old at most, is for all that one has open.
+        """
+        now = time.monotonic()
+        while self._asked and now - next(iter(self._asked.values()))[0] > _STILL_KNOWN:
+            self._asked.popitem(last=False)
+        key = (credential(request.headers), request.client.host if request.client else "")
+        if key not in self._asked:
+            self._asked[key] = now, asyncio.create_task(self._refusal(request))
+        refusal = await asyncio.shield(self._asked[key][1])
+        if refusal is not None:
+            raise refusal
+
+    async def _refusal(self, request: HTTPConnection) -> DrorchError | None:
+        try:
+            await self.principal(request)
+        except DrorchError as refusal:
+            return refusal
+        return None
 
     async def _by_token(self, given: list[str], address: str) -> Principal:
         scheme, _, word = given[0].partition(" ")
@@ -220,7 +250,8 @@ async def _refuse_forged(request: HTTPConnection, csrf: str) -> None:
         )
 
 
-def _credential(headers: Headers) -> str:
+def credential(headers: Headers) -> str:
+    """Return a word that stands for what *headers* say who asks; empty where they do not."""
     told = headers.get("authorization") or headers.get("cookie", "")
     return hashlib.sha256(told.encode()).hexdigest() if told else ""
 

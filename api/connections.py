@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from collections import Counter
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import structlog
 from typing_extensions import override
@@ -19,9 +20,11 @@ log = structlog.get_logger()
 PATIENCE = 20.0
 """Seconds that a reader may leave its buffer full before it is cut off; it can resume."""
 ASKS_WITHIN = 15.0
-"""Seconds from the connection to its first whole request; later ones have uvicorn's keep-alive."""
+"""Seconds from the connection, and from the first byte of each later request, to a whole one."""
 MOST = 4096
 """Connections at the same time."""
+MOST_OF_ONE = MOST // 2
+"""Connections of one address: nobody takes all of them."""
 SEND_BUFFER = 128 * 1024
 """Bytes that the kernel keeps for a reader; beyond them 64 KiB wait here, and then it is late."""
 _DESCRIPTORS = 65_536
@@ -31,14 +34,19 @@ class PatientConnection(H11Protocol):
     """Cuts off who asks and does not read the answer: it would keep its buffers for ever.
 
     And who connects and does not ask: a request has to be there within `ASKS_WITHIN`, however
-    slowly its lines come. Beyond `MOST` connections nobody else is let in.
+    slowly its lines come, the first as well as every other. (uvicorn's own limit between two
+    requests ends with the first byte of the next one.) Beyond `MOST` connections, and beyond
+    `MOST_OF_ONE` from the same address, nobody else is let in.
 
     Readers are watched here, as the loop says when a buffer is full: who is quick costs no timer.
     """
 
     patience = PATIENCE
+    held: ClassVar[Counter[str]] = Counter()
+    """How many connections each address has."""
     _cutting: asyncio.TimerHandle | None = None
     _asking: asyncio.TimerHandle | None = None
+    _address = ""
 
     @override
     def connection_made(self, transport: Any) -> None:
@@ -46,15 +54,26 @@ class PatientConnection(H11Protocol):
         if own is not None:
             own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         super().connection_made(transport)
-        if len(self.connections) > MOST:
+        self._address = self.client[0] if self.client else ""
+        self.held[self._address] += 1
+        if len(self.connections) > MOST or self.held[self._address] > MOST_OF_ONE:
             transport.abort()
             return
-        self._asking = self.loop.call_later(ASKS_WITHIN, self._give_up)
+        self._expect()
 
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._asking is not None and self.cycle is not None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._relax()
+        elif self._asking is None:
+            self._expect()
+
+    def _expect(self) -> None:
+        self._asking = self.loop.call_later(ASKS_WITHIN, self._give_up)
+
+    def _relax(self) -> None:
+        if self._asking is not None:
             self._asking.cancel()
             self._asking = None
 
@@ -75,8 +94,10 @@ class PatientConnection(H11Protocol):
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._relent()
-        if self._asking is not None:
-            self._asking.cancel()
+        self._relax()
+        self.held[self._address] -= 1
+        if self.held[self._address] <= 0:
+            del self.held[self._address]
         super().connection_lost(exc)
 
     def _relent(self) -> None:

@@ -68,7 +68,7 @@ class LoginLimits:
 
         From there it is counted apart: who tries passwords elsewhere does not lock it out.
         """
-        self._known[name, _place(address)] = None
+        self._known[name, place_of(address)] = None
         if len(self._known) > _MOST:
             self._known.popitem(last=False)
         key = self._keys(name, address)[-1]
@@ -85,7 +85,7 @@ class LoginLimits:
             self._pauses.popitem(last=False)
 
     def _keys(self, name: str, address: str) -> tuple[str, ...]:
-        place = _place(address)
+        place = place_of(address)
         account = f"{name}|{place}" if (name, place) in self._known else name
         return (f"address/{place}", f"account/{account}") if name else (f"address/{place}",)
 
@@ -99,7 +99,7 @@ def too_many(again: int) -> TooManyRequestsError:
     )
 
 
-def _place(address: str) -> str:
+def place_of(address: str) -> str:
     """Return *address*, of an IPv6 one the network that one subscriber has."""
     try:
         found = ip_address(address.partition("%")[0])

@@ -14,6 +14,7 @@ from drorch.outbox.sender import Pace, Sender
 log = structlog.get_logger()
 
 _AGAIN = 5.0
+_FAILED = "drorch_webhooks_failed"
 
 
 async def keep_telling(app: Application, figures: Figures, pace: Pace | None = None) -> None:
@@ -21,7 +22,9 @@ async def keep_telling(app: Application, figures: Figures, pace: Pace | None = N
     hooks = app.webhooks
     if not hooks.settings:
         await asyncio.Event().wait()
-    failed = partial(figures.count, "drorch_webhooks_failed")
+    for name in hooks.settings:  # from the beginning: an alarm sees a rise, not an appearance
+        figures.counters.setdefault((_FAILED, (name,)), 0)
+    failed = partial(figures.count, _FAILED)
     while True:
         sender = Sender(app.outbox, hooks, hooks.kinds, pace=pace, on_failure=failed)
         try:

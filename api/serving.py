@@ -28,6 +28,7 @@ from api.answering import answers, reached
 from api.app import create_app
 from api.bootstrap import ENGINE, Application
 from api.connections import PatientConnection, keep_pauses_short, raise_descriptors
+from api.entrance import look_at_entrance, tell_entrance
 from api.metrics.exchange import shown
 from api.metrics.figures import Figures
 from api.outgoing import keep_telling
@@ -51,7 +52,9 @@ STEADY_AFTER = 10.0
 END_WITHIN = 5.0
 """Seconds that a child gets to end; then it is killed, which costs nothing but is not nice."""
 _READY_EVERY = 0.05
-_BACKLOG = 256
+_BACKLOG = 2048
+_AT_A_TIME = 16
+"""Connections that are let in before those who are there get their turn."""
 _STDIN = 0
 _LONGEST_HEAD = 32 * 1024
 """Bytes of a request's line and headers: a plan's signature is one of them."""
@@ -99,6 +102,7 @@ async def _interrupted(settings: Settings) -> Sequence[str]:
     try:
         if isinstance(app.store.backend, SqliteBackend):
             app.store.backend.refuse_damaged()
+        tell_entrance(await look_at_entrance(app))
         return await app.leases.free([line.id for line in await open_runs(app.store)])
     finally:
         await app.leases.close()
@@ -254,12 +258,14 @@ async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
             asyncio.create_task(_show_alive(app)),
             asyncio.create_task(be_present(app, _address(settings))),
             asyncio.create_task(keep_telling(app, figures)),
+            asyncio.create_task(app.anchor.keep()),
             asyncio.create_task(ending.wait()),
         ]
         done, left = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await app.anchor.write_last()
         for task in done:
             task.result()
 
@@ -283,7 +289,16 @@ async def _show_alive(app: Application) -> None:
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to us: streams have to be told before connections can end."""
+    """Leaves signals to us: streams have to be told before connections can end.
+
+    Lets in a few of those who wait at a time, and then answers those who are there.
+    """
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
 
     @override
     @contextlib.contextmanager
@@ -300,6 +315,8 @@ async def run_http(settings: Settings, ending: asyncio.Event, descriptor: int) -
         config = uvicorn.Config(
             app,
             http=PatientConnection,
+            ws="none",
+            backlog=_AT_A_TIME,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
             log_config=None,
             access_log=False,
@@ -355,8 +372,15 @@ async def _child(role: str, settings: Settings, descriptors: list[int]) -> None:
     if role == "engine":
         await run_engine(settings, ending)
     else:
-        os.nice(_NICE)
+        _step_back()
         await run_http(settings, ending, descriptors[0])
+
+
+def _step_back() -> None:
+    """Let the engine go first: among all processes, and where each session is weighed as one."""
+    os.nice(_NICE)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
 
 
 def main() -> int:

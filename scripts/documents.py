@@ -15,7 +15,7 @@ from pathlib import Path
 import drorch.run.status
 from api.app import openapi_document
 from plans.schema import FILE, schema_text
-from scripts import command_reference, plan_reference
+from scripts import command_reference, plan_reference, roles_reference
 
 ROOT = Path(__file__).parents[1]
 OPENAPI = ROOT / "docs" / "openapi.json"
@@ -64,6 +64,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "plan-checks": plan_reference.checks,
     "states": states,
     "commands": command_reference.commands,
+    "roles": roles_reference.roles,
 }
 
 

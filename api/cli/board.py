@@ -101,7 +101,32 @@ class Board:
         behind = self._counted(run)
         asked = [step for step in run["steps"] if step["status"] == "waiting"]
         asked.sort(key=lambda step: -behind.get(step["id"], 0))
-        return [self._card(run, step, behind.get(step["id"], 0), now) for step in asked]
+        cards = [self._card(run, step, behind.get(step["id"], 0), now) for step in asked]
+        return [*self._approval(run), *cards]
+
+    def _approval(self, run: Json) -> list[Card]:
+        """Return that a second person has to approve the whole run, while that is so."""
+        if run["status"] != "awaiting_approval":
+            return []
+        wanted = run["approval"]
+        until = clock_time(wanted["until"], run["timezone"])
+        what = (
+            f"{wanted['asked_by']} has asked for this {run['mode']} run; a second person has to "
+            f"approve it until {until}, or it ends by itself"
+        )
+        card = Card(
+            step=run["id"],
+            what=what,
+            hint="nothing has begun. Alone, with nobody to ask: --break-glass 'why'",
+            who="somebody with the role responder, other than who asked",
+            behind=0,
+            since="",
+            command=f"{self.program} approve {run['id']} --comment '..'",
+            others=f"or {self.program} abort {run['id']}",
+            asks=False,
+            manual=False,
+        )
+        return [card]
 
     def _card(self, run: Json, step: Json, behind: int, now: datetime) -> Card:
         manual = step["asks"] == "manual"

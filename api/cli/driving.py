@@ -27,6 +27,7 @@ _STILL = 4
 """Looks in a row at which a run must wait for people before ``--no-input`` gives it up: an
 answer may be in the inbox already."""
 
+_NEEDS_PEOPLE = frozenset({RunStatus.WAITING, RunStatus.AWAITING_APPROVAL})
 _REFUSALS = {"connector-refused": Exit.UNREACHABLE, "configuration": Exit.WRONG_USE}
 
 
@@ -111,6 +112,10 @@ def _attend(manner: Manner) -> Attend:
     return _Patience().attend if manner.no_input else nobody
 
 
+_FOR_PEOPLE = (RunStatus.WAITING, RunStatus.AWAITING_APPROVAL)
+_THE_RUN = {"question": "a second person has to approve the run", "error": "", "waits_for": ""}
+
+
 class _Patience:
     """Ends the following once a run has waited for people at several looks in a row."""
 
@@ -118,7 +123,7 @@ class _Patience:
         self._looks = 0
 
     async def attend(self, run: Json) -> None:
-        self._looks = self._looks + 1 if run["status"] == RunStatus.WAITING else 0
+        self._looks = self._looks + 1 if run["status"] in _FOR_PEOPLE else 0
         if self._looks >= _STILL:
             raise _NeedsPersonError(run)
 
@@ -127,8 +132,11 @@ def _told_who_must_act(run: Json, manner: Manner) -> Exit:
     if manner.format is Format.JSON:
         print_json(run)
     note(f"the run {run['id']} waits for a person and stays open")
+    if run["status"] == RunStatus.AWAITING_APPROVAL:
+        note("  a second person has to approve it within 15 minutes of when it was asked for:")
+        note(f"    {manner.program} approve {run['id']}")
     for step, command in exact_commands(run, manner.program).items():
-        told = next(s for s in run["steps"] if s["id"] == step)
+        told = next((s for s in run["steps"] if s["id"] == step), _THE_RUN)
         note(f"  {step}: {told['question'] or told['error'] or told['waits_for']}")
         note(f"    {command}")
     note(f"then: {manner.program} run --continue {run['id']}")

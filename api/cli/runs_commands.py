@@ -43,7 +43,7 @@ def runs(
 ) -> None:
     """List what is and was running, the newest first."""
     where = surroundings(context)
-    found, more = run_async(_runs(where, None if all_ else limit))
+    (found, more), halt = run_async(_runs(where, None if all_ else limit))
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
@@ -52,13 +52,16 @@ def runs(
         print_table(
             ("run", "mode", "status", "began", "took", "steps", "by"), [_line(r) for r in found]
         )
+    if halt["halted"]:
+        told = f"DRORCH IS HALTED by {halt['by']}: {halt['reason']}. Nothing new goes out anywhere"
+        note(told, style="bold red")
     if more:
         note(f"these are the newest {len(found)}; '{where.program} runs --all' lists every run")
 
 
-async def _runs(where: Surroundings, limit: int | None) -> RunList:
+async def _runs(where: Surroundings, limit: int | None) -> tuple[RunList, Json]:
     async with where.access() as access:
-        return await access.runs(limit)
+        return await access.runs(limit), await access.halted()
 
 
 def _line(run: Json) -> tuple[str | Text, ...]:

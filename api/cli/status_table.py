@@ -25,6 +25,7 @@ RUN_STYLES = {
     "succeeded": "green",
     "failed": "bold red",
     "aborted": "red",
+    "awaiting_approval": "bold magenta",
     "waiting": "bold magenta",
     "paused": "yellow",
     "running": "cyan",
@@ -63,8 +64,16 @@ def _print_head(run: Json, program: str, now: datetime) -> None:
     began, zone = run["started_at"] or run["created_at"], run["timezone"]
     say(f"  began {day_and_time(began, zone)} ({zone_words(zone)}), {span(used)}")
     say("  " + ", ".join(f"{count} {word}" for word, count in tally(run)))
+    if (approval := run.get("approval")) and approval["approved_by"]:
+        say(f"  {_approved(approval)}", style="bold red" if approval["break_glass"] else "")
     if told := " · ".join(part for part in (seen(run), objective(run, now), outlook(run)) if part):
         say(f"  {told}")
+
+
+def _approved(approval: Json) -> str:
+    if approval["break_glass"]:
+        return f"GLASS BROKEN by {approval['approved_by']}, alone: {approval['break_glass']}"
+    return f"asked for by {approval['asked_by']}, approved by {approval['approved_by']}"
 
 
 def _print_steps(run: Json, board: Board, program: str, now: datetime, *, whole: bool) -> None:

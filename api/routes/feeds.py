@@ -231,8 +231,6 @@ class Feeds:
         self._store = store
         self._feeds: dict[str, tuple[Feed[Any], asyncio.Task[None]]] = {}
         self._reading = asyncio.Semaphore(_READING)
-        self.asking = asyncio.Semaphore(_READING)
-        """To be held while it is asked whether a listener may still listen."""
         self.most = most
         self._closed = False
 

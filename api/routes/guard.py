@@ -169,7 +169,7 @@ class BodyLimit:
         limit = MOST_BYTES if scope["path"] in PLAN_PATHS else BODY_LIMIT
         too_large = HTTPException(413)
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isdigit() or int(declared) > limit:
+        if not declared.isdecimal() or int(declared) > limit:
             await answer_http_error(Request(scope), too_large)(scope, receive, send)
             return
         taken = 0

@@ -24,8 +24,11 @@ P = TypeVar("P", bound=Hashable)
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _SOONEST_MS = 1000
 _SPREAD_MS = 2000
-ASKED_EVERY = 20.0
-"""Seconds after which a listener has to be allowed anew: its token may have been revoked."""
+ASKED_EVERY = 5.0
+"""Seconds after which a listener has to be allowed anew: its token may have been revoked.
+
+It is asked with the next event or heartbeat, so that a stream ends within 15 seconds.
+"""
 
 Still = Callable[[], Awaitable[object]]
 
@@ -90,22 +93,19 @@ class EventStream(Response, Generic[P]):
             due = _asked_again()
             async for chunk in feed.follow(self._after):
                 if asyncio.get_running_loop().time() >= due:
-                    async with self._feeds.asking:
-                        await self._still()
+                    await self._still()
                     due = _asked_again()
                 await send({**message, "body": chunk})
 
 
 def _asked_again() -> float:
-    """Return when a listener is asked for next: not at the same moment as all the others."""
-    spread = 0.5 + secrets.randbelow(1000) / 1000
-    return asyncio.get_running_loop().time() + ASKED_EVERY * spread
+    return asyncio.get_running_loop().time() + ASKED_EVERY
 
 
 def still_known(request: Request) -> Still:
     """Return what raises as soon as who sent *request* would be refused."""
     keeper: Doorkeeper = request.app.state.doorkeeper
-    return lambda: keeper.principal(request)
+    return lambda: keeper.still(request)
 
 
 async def _left(receive: Receive) -> None:

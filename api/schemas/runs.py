@@ -148,6 +148,19 @@ class Eta(Out):
     p90: str
 
 
+class RunApproval(Out):
+    """That a second person has to approve the run ``until`` then, or who has.
+
+    ``digest`` is what an approval is bound to. ``break_glass`` is why one person did it alone.
+    """
+
+    until: str | None
+    digest: str
+    asked_by: str
+    approved_by: str | None
+    break_glass: str | None
+
+
 class Run(Out):
     """``simulated``: every machine of it is on a simulated hypervisor, nothing real is touched.
 
@@ -179,6 +192,7 @@ class Run(Out):
     driven: bool
     recorded_at: str | None
     timezone: str
+    approval: RunApproval | None
     findings: list[Finding]
 
 

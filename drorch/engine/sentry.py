@@ -65,7 +65,9 @@ class Sentry:
         try:
             while True:
                 await self._look_at_holds()
-                await asyncio.sleep(_HOLDS_EVERY)
+                # All runs at the same moments: they share one reading.
+                now = asyncio.get_running_loop().time()
+                await asyncio.sleep(_HOLDS_EVERY - now % _HOLDS_EVERY)
         finally:
             for stop in stops:
                 stop()

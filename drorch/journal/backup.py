@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 from drorch.errors import ConfigurationError, DrorchError, JournalError, JournalUnavailableError
 from drorch.journal.backend import Backend
 from drorch.journal.checking import patient
+from drorch.journal.hook_cursors import begin_at_newest
 from drorch.journal.opening import opened
 from drorch.journal.schema import alone, as_it_is, create, refuse, revision
 from drorch.journal.sqlite import damaged
@@ -25,11 +26,12 @@ from drorch.journal.tables import IMPORTED, REVISION
 from drorch.journal.url import Place
 
 _AT_ONCE = 2000
-_OF_THE_MOMENT = frozenset({"nodes", "leases"})
+_OF_THE_MOMENT = frozenset({"nodes", "leases", "hooks"})
 _NEXT_ENTRY = """
-SELECT setval(pg_get_serial_sequence('inbox', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM inbox),
+SELECT setval(pg_get_serial_sequence('{0}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {0}),
               false)
 """
+_NUMBERED = ("inbox", "outbox", "stops")
 
 
 class RestoreRefusedError(DrorchError):
@@ -148,7 +150,9 @@ def _restore_tables(source: Connection, place: Place) -> Copied:
             # Numbers of another database's transactions mean nothing here: what is restored
             # comes before all that is new.
             connection.execute(events_.update().values(txn=0))
-            connection.execute(text(_NEXT_ENTRY))
+            begin_at_newest(connection)
+            for table in _NUMBERED:
+                connection.execute(text(_NEXT_ENTRY.format(table)))
             return _counted(connection)
     except SQLAlchemyError as error:
         raise target.translate(error) from error

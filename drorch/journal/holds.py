@@ -4,7 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy import Connection, literal, select, union_all
+
+from drorch.journal.access_tables import HaltRow
+from drorch.journal.tables import HoldRow
 from drorch.ports.journal import EVERYTHING
+
+_holds = HoldRow.__table__.c  # type: ignore[attr-defined]  # SQLModel adds it at run time
+_halts = HaltRow.__table__.c  # type: ignore[attr-defined]
+_connector, _machine = map(literal, EVERYTHING)
+
+
+def placed(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return what people hold, and why; a halt as `EVERYTHING`.
+
+    In one statement: it is asked for before every order.
+    """
+    held = select(_holds.connector, _holds.machine, literal("held"), _holds.by, _holds.reason)
+    halted = select(_connector, _machine, literal("halted"), _halts.by, _halts.reason)
+    rows = connection.execute(union_all(held, halted))
+    return {(row[0], row[1]): f"{row[2]} by {row[3]}: {row[4]}" for row in rows}
 
 
 def forbidden(

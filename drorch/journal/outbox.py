@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_,
 from drorch.access.principal import Act
 from drorch.errors import DrorchError, JournalConflictError
 from drorch.journal import codec
-from drorch.journal.access_tables import HookRow, OutboxRow
-from drorch.journal.following import BEGINNING, Spot
+from drorch.journal.access_tables import OutboxRow
+from drorch.journal.following import Spot
+from drorch.journal.hook_cursors import PLACE, hooks_, newest
 from drorch.journal.store import Store, events_, runs_
 from drorch.journal.tables import IMPORTED
 from drorch.model.moment import stamp
@@ -26,7 +27,6 @@ from drorch.outbox.rules import OLDEST
 log = structlog.get_logger()
 
 outbox_ = OutboxRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it at run time
-hooks_ = HookRow.__table__  # type: ignore[attr-defined]
 
 PENDING, SENT, FAILED = "pending", "sent", "failed"
 _AT_ONCE = 200
@@ -34,7 +34,6 @@ _AT_ONCE = 200
 _SENT_KEPT = 7 * 86_400.0
 _FAILED_KEPT = 30 * 86_400.0
 _MOST_REASON = 500
-_PLACE = (events_.c.txn, events_.c.run, events_.c.seq)
 
 
 class WebhookNotFoundError(DrorchError):
@@ -66,8 +65,8 @@ class _Pass:
     hook: str
     stored: Spot
     reached: Spot
-    rows: Sequence[Mapping[str, Any]]
-    more: bool
+    rows: Sequence[Mapping[str, Any]] = ()
+    more: bool = False
 
 
 class Outbox:
@@ -115,11 +114,7 @@ class Outbox:
         log.info("webhook.began", hook=name)
 
     def _newest(self, connection: Connection) -> Spot:
-        """Return the place of the newest event that none can precede any more."""
-        settled = self._store.backend.settled(connection)
-        last = select(*_PLACE).where(events_.c.txn < settled)
-        row = connection.execute(last.order_by(*(c.desc() for c in _PLACE)).limit(1)).first()
-        return Spot(*row) if row is not None else BEGINNING
+        return newest(connection, self._store.backend.settled(connection))
 
     async def _found(self, name: str, kinds: frozenset[str]) -> _Pass | None:
         """Return what *name* has not been told; None when there is nothing new, or it is disabled.
@@ -132,14 +127,17 @@ class Outbox:
             if hook is None or hook.disabled:
                 return None
             stored = Spot(hook.txn, hook.run, hook.seq)
+            if stored.txn >= self._store.backend.settled(connection):
+                # Numbers of another database: this one was put back by its own tools.
+                return _Pass(hook=name, stored=stored, reached=self._newest(connection))
             seen = self._seen.get(name)
             begin = seen[1] if seen is not None and seen[0] == stored else stored
-            newest = self._newest(connection)
-            if newest == begin:
+            last = self._newest(connection)
+            if last == begin:
                 return None
             lines = connection.execute(self._new(connection, begin, kinds)).all()
             more = len(lines) == _AT_ONCE
-            reached = Spot(*lines[-1][:3]) if more else newest
+            reached = Spot(*lines[-1][:3]) if more else last
             now = self._store.backend.now(connection)
             rows = [row for line in lines if (row := _row(name, line, now)) is not None]
             return _Pass(hook=name, stored=stored, reached=reached, rows=rows, more=more)
@@ -148,13 +146,13 @@ class Outbox:
 
     def _new(self, connection: Connection, begin: Spot, kinds: frozenset[str]) -> Select[Any]:
         return (
-            select(*_PLACE, events_.c.type, events_.c.version, events_.c.data)
+            select(*PLACE, events_.c.type, events_.c.version, events_.c.data)
             .add_columns(runs_.c.plan, runs_.c.mode)
             .join(runs_, runs_.c.id == events_.c.run)
-            .where(events_.c.txn >= begin.txn, tuple_(*_PLACE) > tuple_(*begin))
+            .where(events_.c.txn >= begin.txn, tuple_(*PLACE) > tuple_(*begin))
             .where(events_.c.txn < self._store.backend.settled(connection))
             .where(events_.c.type.in_(sorted(kinds)), runs_.c.status != IMPORTED)
-            .order_by(*_PLACE)
+            .order_by(*PLACE)
             .limit(_AT_ONCE)
         )
 
@@ -163,7 +161,7 @@ class Outbox:
 
         Where nothing concerns the hook, nothing is written: the place is remembered here.
         """
-        if not found.rows:
+        if not found.rows and found.reached.txn >= found.stored.txn:
             self._seen[found.hook] = (found.stored, found.reached)
             return True
         here = hooks_.c.name == found.hook
@@ -175,7 +173,8 @@ class Outbox:
             moved = update(hooks_).where(untouched).values(**found.reached._asdict())
             if not connection.execute(moved).rowcount:
                 return False
-            connection.execute(insert(outbox_), list(found.rows))
+            if found.rows:
+                connection.execute(insert(outbox_), list(found.rows))
             return True
 
         return await self._store.writing(work)

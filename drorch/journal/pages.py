@@ -13,6 +13,7 @@ from drorch.errors import RunNotFoundError
 from drorch.journal import codec
 from drorch.journal.store import Store, events_, runs_
 from drorch.journal.tables import IMPORTED
+from drorch.model.moment import stamp
 from drorch.ports.journal import Recorded
 from drorch.run import events as ev
 from drorch.run.status import ENDED, Mode, RunStatus
@@ -160,6 +161,7 @@ def recorded_json(record: Recorded) -> Json:
     if isinstance(event, ev.RunRequested):
         data = {f.name: getattr(event, f.name) for f in fields(event)}
         data |= {"plan": event.plan.id, "digest": event.plan.digest, "only": list(event.only)}
+        data["approve_by"] = stamp(event.approve_by) if event.approve_by else None
     else:
         data = json.loads(codec.encode(event))
     return event_json(record.seq, event.type, record.at, data)

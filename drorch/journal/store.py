@@ -20,9 +20,8 @@ from drorch.errors import (
 )
 from drorch.failpoints import reach
 from drorch.journal import codec
-from drorch.journal.access_tables import HaltRow
 from drorch.journal.backend import Backend, store_append
-from drorch.journal.holds import forbidden
+from drorch.journal.holds import forbidden, placed
 from drorch.journal.ledger import recorded
 from drorch.journal.listening import Listener
 from drorch.journal.ownership import Ownership
@@ -52,7 +51,6 @@ events_ = EventRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it a
 runs_ = RunRow.__table__  # type: ignore[attr-defined]
 claims_ = ClaimRow.__table__  # type: ignore[attr-defined]
 inbox_ = InboxRow.__table__  # type: ignore[attr-defined]
-halts_ = HaltRow.__table__  # type: ignore[attr-defined]
 holds_ = HoldRow.__table__  # type: ignore[attr-defined]
 estates_ = EstateRow.__table__  # type: ignore[attr-defined]
 
@@ -66,8 +64,6 @@ _RECORDED = (
     .where(events_.c.run == bindparam("of"), events_.c.seq > bindparam("after"))
     .order_by(events_.c.seq)
 )
-_HOLDS = select(holds_)
-_HALT = select(halts_)
 
 
 class FeedLine(NamedTuple):
@@ -301,15 +297,11 @@ class Store:
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         def work(connection: Connection) -> dict[tuple[str, str], str]:
-            halt = connection.execute(_HALT).first()
-            rows = connection.execute(_HOLDS).all()
-            if not rows and halt is None:
-                return {}
-            placed = {(r.connector, r.machine): f"held by {r.by}: {r.reason}" for r in rows}
-            if halt is not None:
-                placed[EVERYTHING] = f"halted by {halt.by}: {halt.reason}"
+            found = placed(connection)
+            if not found or found.keys() == {EVERYTHING}:
+                return found
             estates = connection.execute(select(estates_)).all()
-            return forbidden(machines, placed, {r.connector: r.identity for r in estates})
+            return forbidden(machines, found, {r.connector: r.identity for r in estates})
 
         return await self.reading(work)
 

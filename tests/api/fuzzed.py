@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from limits import RateLimitItemPerMinute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access import WantedToken, make_token
@@ -17,10 +18,13 @@ from api.app import create_app
 from api.bootstrap import Application
 from api.callers import system_caller
 from api.openapi import Json
+from api.routes.limits import LIMITS
 from connectors.simulated import fleet as fleets
 from connectors.simulated.server import simulating
 from drorch.access.roles import Role
 from tests.api.desk import FLEET, driven, settings, until
+
+_AS_OFTEN_AS_IT_LIKES = RateLimitItemPerMinute(10**9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +68,8 @@ class Cut:
 @contextmanager
 def served(folder: Path, *, is_open: bool = False) -> Iterator[Served]:
     """Give a service over a real store, with an engine and a simulated hypervisor."""
+    usual = dict(LIMITS)
+    LIMITS.update({k: v._replace(rate=_AS_OFTEN_AS_IT_LIKES) for k, v in usual.items()})
     ready = threading.Event()
     found: list[Served] = []
     stop = asyncio.Event()
@@ -101,6 +107,7 @@ def served(folder: Path, *, is_open: bool = False) -> Iterator[Served]:
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(30)
+        LIMITS.update(usual)
         assert not thread.is_alive(), "the service did not end"
         loop.close()
 

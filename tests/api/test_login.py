@@ -23,7 +23,7 @@ from drorch.access.roles import Role
 from drorch.access.sealing import SealError
 from drorch.journal.gate import sessions_
 from drorch.journal.ledger import entries
-from tests.api.desk import BASE, PLAN, YAML, calling
+from tests.api.desk import BASE, Caller, calling
 from tests.api.people import HTML, PASSWORD, csrf_of, log_in, person
 
 
@@ -163,7 +163,7 @@ async def test_a_name_that_is_not_there_takes_as_long_as_a_wrong_password(
             spans.append(time.perf_counter() - began)
         limits.__init__()
     there, absent = (statistics.median(spans) for spans in took.values())
-    assert 0.5 < there / absent < 2.0, took
+    assert 1 / 3 < there / absent < 3, took
 
 
 async def test_five_failures_end_in_a_pause_for_the_account(
@@ -283,15 +283,16 @@ async def test_a_form_of_another_page_is_refused(
 async def test_the_forms_of_our_pages_hold_the_word(
     application: Application, http: httpx2.AsyncClient, engine: Application
 ) -> None:
-    await http.post("/api/v1/plans", content=PLAN, headers=YAML)
-    told = await http.post("/api/v1/runs", json={"plan": "town", "mode": "simulate"})
-    run = told.json()["id"]
+    api = Caller(http)
+    await api.store()
+    run = await api.start()
+    await api.asks(run, "san")
     await person(application, role=Role.RESPONDER)
     await log_in(http)
     csrf = await csrf_of(http)
     for path in (f"/runs/{run}", f"/runs/{run}/steps/san"):
         text = (await http.get(path, headers=HTML)).text
-        assert text.count('<form method="post"') == text.count(f'name="csrf" value="{csrf}"') > 0
+        assert text.count('method="post"') == text.count(f'name="csrf" value="{csrf}"') > 0
         assert f'<meta name="csrf" content="{csrf}">' in text
     without = await http.post(f"/runs/{run}/pause", data={"comment": "x"})
     assert without.json()["code"] == "csrf"

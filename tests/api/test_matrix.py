@@ -19,6 +19,7 @@ from api.auth import May, Open
 from api.bootstrap import Application
 from api.callers import system_caller
 from api.openapi import declared, routes_of
+from api.routes.feeds import encoded
 from connectors.simulated.server import Simulator
 from drorch.access.roles import LEAST, Permission, Role, is_allowed
 from tests.api.desk import PLAN, YAML, calling, settings
@@ -196,6 +197,9 @@ async def test_who_asked_for_a_live_run_cannot_approve_it(
             await town.ask("ada", "POST", "/api/v1/plans", content=PLAN, headers=YAML)
             run = (await _run(town, "anna")).json()
             assert run["status"] == "awaiting_approval"
+            told = (await town.ask("anna", "GET", f"/api/v1/runs/{run['id']}/events")).json()
+            frames = [encoded(str(event["seq"]), event) for event in told["items"]]
+            assert b'"approve_by":"20' in frames[0]  # a stream takes it as the pages do
             approve = f"/api/v1/runs/{run['id']}/approve"
             own = await town.ask("anna", "POST", approve, json={})
             assert (own.status_code, own.json()["code"]) == (409, "command-rejected")

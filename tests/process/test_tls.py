@@ -41,6 +41,8 @@ def beyond_loopback() -> str:
 
 @contextlib.asynccontextmanager
 async def serving(where: Installation, *arguments: str) -> AsyncIterator[tuple[Process, str]]:
+    if "0.0.0.0" in arguments:  # nobody serves others without a way to log in
+        await where.drorch("token", "create", "--name", "first", "--role", "admin")
     process = await where.launch("serve", *arguments)
     try:
         yield process, await line_with(process, "drorch serves on")

@@ -6,19 +6,23 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 
 from drorch.access.principal import Act
+from drorch.journal.backup import back_up, restore
+from drorch.journal.hook_cursors import hooks_
 from drorch.journal.outbox import Outbox, WebhookDisabledError, new_message, outbox_
 from drorch.journal.store import Store
-from drorch.journal.url import Place
+from drorch.journal.url import Place, place_of
 from drorch.outbox.ports import Claimed
 from drorch.outbox.rules import KINDS, chosen
 from drorch.run import events as ev
 from drorch.run.status import Mode
 from tests.fakes.plans import plan, vm
+from tests.real.postgres import PostgresServer
 from tests.unit.outbox.stage import SOMEBODY, begin, paused
 
 ALL = {"desk": KINDS}
@@ -232,3 +236,39 @@ async def test_a_plan_of_many_machines_makes_a_small_message(store: Store) -> No
     await box.fill(ALL)
     (content,) = await payloads(store)
     assert len(json.dumps(content)) < 1000
+
+
+async def test_a_backup_put_back_goes_on_and_tells_nothing_twice(
+    place: Place, store: Store, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    await Outbox(store).fill(ALL)
+    run = await begin(store)
+    await store.append(run, [paused() for _ in range(5)], after=1)
+    await Outbox(store).fill(ALL)
+    back_up(place, tmp_path / "backup.db")
+    (tmp_path / "laptop").mkdir()
+    for target in (
+        place_of("sqlite", tmp_path / "laptop"),
+        place_of(postgres_server.make(), tmp_path),
+    ):
+        restore(tmp_path / "backup.db", target)
+        restored = Store(target)
+        box = Outbox(restored)
+        assert await box.fill(ALL) == {"desk"}, "what waited still waits"
+        await restored.append(run, [paused()], after=6)
+        await box.fill(ALL)
+        assert await seqs(restored, run) == [1, 2, 3, 4, 5, 6, 7]
+        restored.close()
+
+
+async def test_a_cursor_of_another_database_begins_anew(store: Store) -> None:
+    """As after a logical restore by the database's own tools: its transactions count anew."""
+    await Outbox(store).fill(ALL)
+    run = await begin(store)
+    far = update(hooks_).values(txn=10**12)
+    await store.writing(lambda c: c.execute(far).rowcount)
+    box = Outbox(store)
+    await box.fill(ALL)
+    await store.append(run, [paused()], after=1)
+    await box.fill(ALL)
+    assert await seqs(store, run) == [2]
