@@ -27,7 +27,7 @@ READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
 .PHONY: help setup demo test lint types check lab crash chaos chaos-sample simulate fuzz bench \
-	bench-peers bench-listeners bench-flood schema lock bundle bundle-proof image-proof clean
+	bench-peers bench-listeners bench-flood schemathesis schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -87,6 +87,9 @@ property: $(READY) ## random histories of commands, HISTORIES times as many as i
 
 fuzz: $(READY) ## CASES plans and bodies that nobody would send: no crash, none over 1 s or 200 MB; SEED=n is the first
 	$(RUN)/python -m tests.fuzz $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
+
+schemathesis: $(READY) ## every call with EXAMPLES cases of each kind, for every role: nothing breaks, all is documented
+	DRORCH_EXAMPLES=$(or $(EXAMPLES),200) $(RUN)/python -m pytest --timeout 14400 $(PYTEST_ARGS) tests/api/test_schemathesis.py
 
 bench: $(READY) ## the figures: makespan, cost of a machine, time to resume
 	$(RUN)/python -m bench

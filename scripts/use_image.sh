@@ -52,5 +52,7 @@ becomes_healthy "on loopback"
 variables+=(DRORCH_SERVER__HOST=0.0.0.0)
 if inside "${entry[@]}" "${command[@]}" 2>/dev/null; then fail "it serves all the world without TLS"; fi
 inside "${entry[@]}" tls init --keep >/dev/null
+if inside "${entry[@]}" "${command[@]}" 2>/dev/null; then fail "it serves all the world to anybody"; fi
+inside "${entry[@]}" token create --name proof --role viewer >/dev/null
 becomes_healthy "over TLS, for all addresses"
 grep -q https:// "$work/serve.log" || fail "it does not say https"

@@ -1,13 +1,15 @@
-"""What tests of several rooms share: a real PostgreSQL, started when the first one asks."""
+"""What tests of several rooms share: a real PostgreSQL, and the search for secrets at the end."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
+from tests.canary import CANARIES
 from tests.real.postgres import PostgresServer, postgres_cluster
 
 
@@ -21,10 +23,42 @@ def pytest_configure() -> None:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for title, text in report.sections:
+        CANARIES.look_into(f"{report.nodeid}: {title}", text)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run when a secret stands in something that the tests wrote.
+
+    Each worker looks at its own folder, and tells who started it.
+    """
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if factory is not None and factory._basetemp is not None:
+        CANARIES.look(factory.getbasetemp())
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["canaries"] = CANARIES.found
+    elif CANARIES.found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    CANARIES.found += getattr(node, "workeroutput", {}).get("canaries", [])
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for found in CANARIES.found:
+        terminalreporter.write_line(f"SECRET FOUND in {found}", red=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
     with postgres_cluster() as cluster, cluster.running() as server:
         yield server
+        CANARIES.look(server.folder)
 
 
 @pytest.fixture

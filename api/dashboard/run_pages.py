@@ -12,17 +12,18 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from api.auth import READING, Decider, Rehearser
+from api.auth import READING, Approver, Decider, Rehearser, named
 from api.dashboard.rendering import VERSION, page
 from api.dashboard.run_view import band_of, card, run_view
 from api.dashboard.visitor import visitor_of
-from api.operations import OF_RUN, OF_STEP
-from api.routes.decisions import decide
+from api.operations import OF_RUN, OF_STEP, Approval
+from api.routes.decisions import approve, decide
 from api.routes.desk import Desk, TheDesk
 from api.schemas.problem_types import InvalidRequestError, MediaTypeError
-from api.schemas.runs import Decide
+from api.schemas.runs import ApproveRun, Decide
 from api.telling import connector_types, told_report
 from api.wording import outlook
+from drorch.access.principal import Caller, Means
 from drorch.journal.pages import events_page
 from drorch.run.views import Json
 
@@ -109,6 +110,20 @@ def _event_line(event: Json) -> Json:
     return {**event, "words": told if len(told) <= 200 else told[:199] + "…"}
 
 
+@router.post("/runs/{run}/approve")
+async def approve_run_by_form(
+    run: str, request: Request, caller: Approver, desk: TheDesk
+) -> RedirectResponse:
+    """Take a form's approval of a live run, bound to what the page has shown of it."""
+    fields = await _fields(request)
+    given = _given(fields, caller)
+    approval = Approval(
+        comment=given.comment, digest=fields["digest"], break_glass=fields["break_glass"]
+    )
+    told = await approve(desk, named(caller, given.by), approval, run)
+    return _back(run, told)
+
+
 @router.post("/runs/{run}/{verb}")
 async def decide_run_by_form(
     run: str, verb: str, request: Request, caller: Rehearser, desk: TheDesk
@@ -116,7 +131,8 @@ async def decide_run_by_form(
     """Take a form's decision about a run and go back to its page."""
     if verb not in OF_RUN:
         raise HTTPException(404)
-    told = await decide(desk, caller, await _form(request), verb, run=run)
+    given = _given(await _fields(request), caller)
+    told = await decide(desk, caller, given, verb, run=run)
     return _back(run, told)
 
 
@@ -127,7 +143,8 @@ async def decide_step_by_form(
     """Take a form's decision about a step and go back to the run's page."""
     if verb not in OF_STEP:
         raise HTTPException(404)
-    told = await decide(desk, caller, await _form(request), verb, run=run, step=step)
+    given = _given(await _fields(request), caller)
+    told = await decide(desk, caller, given, verb, run=run, step=step)
     return _back(run, told)
 
 
@@ -136,7 +153,7 @@ def _back(run: str, told: Json) -> RedirectResponse:
     return RedirectResponse(f"/runs/{quote(run, safe='')}?told={answer}", 303)
 
 
-async def _form(request: Request) -> Decide:
+async def _fields(request: Request) -> Mapping[str, str]:
     """Return the fields of a form. Raises `MediaTypeError` or `InvalidRequestError`."""
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -145,9 +162,17 @@ async def _form(request: Request) -> Decide:
         )
     try:
         fields = parse_qs((await request.body()).decode(), max_num_fields=10)
-        comment, by = (fields.get(name, [""])[-1] for name in ("comment", "by"))
-        return Decide(comment=comment.replace("\r\n", "\n"), by=by or "web page")
+        names = ("comment", "by", "digest", "break_glass")
+        told = {name: fields.get(name, [""])[-1].replace("\r\n", "\n") for name in names}
+        ApproveRun(**told)  # as strict as the call for programs
     except ValidationError as error:
         raise InvalidRequestError(str(error.errors()[0]["msg"])) from error
     except ValueError as error:
         raise InvalidRequestError("the form cannot be read") from error
+    return told
+
+
+def _given(fields: Mapping[str, str], caller: Caller) -> Decide:
+    """Return the decision; where nobody is authenticated the record says that a page was used."""
+    by = fields["by"] or ("web page" if caller.by.means is Means.OPEN else "")
+    return Decide(comment=fields["comment"], by=by)

@@ -137,7 +137,7 @@ for _name in OF_STEP:
         also={202: {"model": Decided, "description": "Taken when a process drives the run"}},
     ),
 )
-async def approve(
+async def post_approve(
     run: RunId,
     caller: Approver,
     desk: TheDesk,
@@ -152,9 +152,15 @@ async def approve(
     given = given or ApproveRun()
     caller = named(caller, given.by)
     approval = Approval(comment=given.comment, digest=given.digest, break_glass=given.break_glass)
+    told = await approve(desk, caller, approval, run)
+    response.status_code = 200 if told["taken"] else 202
+    return told
+
+
+async def approve(desk: Desk, caller: Caller, approval: Approval, run: str) -> Json:
+    """Approve a live run. Raises what `approve_run` raises."""
     taken = await approve_run(
         desk.app, desk.reader, run, approval, caller=caller, patience=PATIENCE
     )
-    response.status_code = 200 if taken else 202
-    told = given.break_glass or given.comment
+    told = approval.break_glass or approval.comment
     return told_decision(run, None, "approve", taken=taken, by=caller.by.name, comment=told)

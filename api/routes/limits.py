@@ -36,7 +36,8 @@ _URGENT = re.compile(
     r"|/runs/[^/]+/(steps/[^/]+/)?[a-z]+"
 )
 _STREAMS = re.compile(r"/api/v1/(events|runs/[^/]+/events)")
-_BODY_WITHIN = 30.0
+_BODY_WITHIN = 15.0
+_PLAN_WITHIN = 30.0
 """Seconds that a request gets to send its body."""
 _BODIES_TO_COME = 32
 """Bodies that one asker may be sending slowly; with one more the oldest is given up."""
@@ -111,7 +112,9 @@ class Admission:
         try:
             await self._seated(lane, asker, scope, receive, send)
         except TooManyRequestsError as refusal:
-            await answer_drorch_error(Request(scope), refusal)(scope, receive, send)
+            answer = answer_drorch_error(Request(scope), refusal)
+            answer.headers["Connection"] = "close"  # what of its body still comes, nobody reads
+            await answer(scope, receive, send)
         except _GoneError:
             return
 
@@ -121,11 +124,11 @@ class Admission:
         seats = self._seats[lane]
         if lane is Lane.PLAN:
             with seats.taken(asker):
-                whole = await self._bodies.whole(asker, receive, MOST_BYTES)
+                whole = await self._bodies.whole(asker, receive, MOST_BYTES, _PLAN_WITHIN)
                 await self._app(scope, whole, send)
             return
         if lane in (Lane.URGENT, Lane.CHANGE):
-            receive = await self._bodies.whole(asker, receive, BODY_LIMIT)
+            receive = await self._bodies.whole(asker, receive, BODY_LIMIT, _BODY_WITHIN)
         with seats.taken(asker):
             await self._app(scope, receive, send)
 
@@ -171,19 +174,20 @@ class _Bodies:
     def __init__(self) -> None:
         self._coming: dict[str, list[asyncio.Timeout]] = defaultdict(list)
 
-    async def whole(self, asker: Asker, receive: Receive, most: int) -> Receive:
+    async def whole(self, asker: Asker, receive: Receive, most: int, within: float) -> Receive:
         """Return what gives the whole body at once; of one over *most* bytes, its beginning.
 
-        Raises `TooManyRequestsError` when it does not come in time, and `_GoneError`.
+        It has to be there *within* so many seconds. Raises `TooManyRequestsError` when it is
+        not, and `_GoneError`.
         """
         messages: list[Message] = []
-        patience = asyncio.timeout(_BODY_WITHIN)
+        patience = asyncio.timeout(within)
         try:
             async with patience:
                 with self._waited_for(asker, patience):
                     await _gather(receive, messages, most)
         except TimeoutError:
-            raise _again(f"a body has to come within {_BODY_WITHIN:g} s", 1) from None
+            raise _again(f"a body has to come within {within:g} s", 1) from None
         waiting = iter(messages)
 
         async def again() -> Message:

@@ -31,7 +31,9 @@ def test_during_rotation_both_secrets_verify() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("webhook-id", "msg_2"), ("webhook-timestamp", str(int(time.time()) - 9))]
+    ("name", "value"),
+    [("webhook-id", "msg_2"), ("webhook-timestamp", str(int(time.time()) - 9))],
+    ids=["id", "timestamp"],  # the time is another one in each process that collects
 )
 def test_a_changed_header_is_refused(name: str, value: str) -> None:
     with pytest.raises(WebhookVerificationError):
