@@ -1,4 +1,4 @@
-"""What people can do about access, once for every face: tokens."""
+"""Tokens and the halt as every face makes and shows them."""
 
 from __future__ import annotations
 

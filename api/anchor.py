@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.key_files import own_key
 from api.settings import AuditSettings
 from drorch.access.checkpoints import CheckPoint, Verdict, public_of, signed, verdict
 from drorch.errors import ConfigurationError, DrorchError
@@ -29,6 +31,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY = 1.0
 _MOST_LINE = 2000
+_MAKE = "make one: openssl genpkey -algorithm ed25519 -out audit.pem"
 
 
 class Anchor:
@@ -117,8 +120,6 @@ class Anchor:
 
     def _last_count(self) -> int:
         """Return what the newest check-point counts; what is not one counts nothing."""
-        import json  # noqa: PLC0415 (beside the only use)
-
         for line in reversed(self._lines()[-20:]):
             try:
                 return int(json.loads(line)["count"])
@@ -129,45 +130,22 @@ class Anchor:
     def _signing_key(self) -> Ed25519PrivateKey:
         if self._key is None:
             given = self._settings.key
-            text = given.read() if given is not None else _own_key(self._folder / "keys")
+            file = self._folder / "keys" / "audit.pem"
+            text = given.read() if given is not None else own_key(file, _fresh_key)
             self._key = _loaded(text)
         return self._key
 
 
-def _own_key(folder: Path) -> str:
-    """Return the key of this data folder, made when it is first needed."""
-    file = folder / "audit.pem"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not file.exists():
-        key = Ed25519PrivateKey.generate()
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        fresh = file.with_name(f".{file.name}.{os.getpid()}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, pem)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        try:
-            os.link(fresh, file)  # whoever was quicker has made the one that counts
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    return file.read_text(encoding="ascii")
+def _fresh_key() -> str:
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode("ascii")
 
 
 def _loaded(text: str) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(text.encode(), None)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError(
-            f"[audit] key is no private key: {error}",
-            hint="make one: openssl genpkey -algorithm ed25519 -out audit.pem",
-        ) from error
+        raise ConfigurationError(f"[audit] key is no private key: {error}", hint=_MAKE) from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise ConfigurationError(
-            "[audit] key is no Ed25519 key",
-            hint="make one: openssl genpkey -algorithm ed25519 -out audit.pem",
-        )
+        raise ConfigurationError("[audit] key is no Ed25519 key", hint=_MAKE)
     return key

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import structlog
 from typing_extensions import override
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from drorch.model.collector import collect_rarely, keep
 
@@ -64,10 +64,14 @@ class PatientConnection(H11Protocol):
     @override
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_answering():
             self._relax()
         elif self._asking is None:
             self._expect()
+
+    def _is_answering(self) -> bool:
+        cycle: RequestResponseCycle | None = self.cycle  # declared without the None it begins with
+        return cycle is not None and not cycle.response_complete
 
     def _expect(self) -> None:
         self._asking = self.loop.call_later(ASKS_WITHIN, self._give_up)

@@ -19,13 +19,13 @@ HOW_TO_BEGIN = (
 
 
 async def look_at_entrance(app: Application) -> str:
-    """Return what has to be said of a service that runs open; empty where it does not.
+    """Return what has to be said of a service that runs open, or that nobody can log in to.
 
     Raises `ConfigurationError` for one that others can reach and nobody has to log in to, and for
     one that nobody could log in to without its OIDC provider.
     """
     settings = app.settings
-    if await app.gate.is_open():
+    if not await app.gate.has_somebody():
         if is_exposed(settings):
             raise ConfigurationError(
                 "nobody would have to log in: there is no token and no person, and "
@@ -33,6 +33,11 @@ async def look_at_entrance(app: Application) -> str:
                 hint="make the first token, then start again: 'drorch token create --name NAME "
                 "--role admin' (it is shown once), or 'drorch user add NAME --role admin'; as the "
                 "user that drorch runs as, with the same configuration",
+            )
+        if not await app.gate.is_open():
+            return (
+                "nobody can log in: every token is revoked and there is no person any more; the "
+                "command line on this machine works all the same"
             )
         return (
             "drorch runs open: whoever reaches it on this machine may do anything, until the "
@@ -51,7 +56,7 @@ async def look_at_entrance(app: Application) -> str:
 def tell_entrance(told: str) -> None:
     """Say in the log, and to whoever starts the service, what `look_at_entrance` has to say."""
     if told:
-        log.warning("serve.open", reason=told)
+        log.warning("serve.entrance", reason=told)
         sys.stderr.write(f"{told}\n{HOW_TO_BEGIN}\n")
         sys.stderr.flush()
 

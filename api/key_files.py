@@ -22,7 +22,7 @@ def own_key(file: Path, make: Callable[[], str]) -> str:
         finally:
             os.close(descriptor)
         try:
-            os.link(fresh, file)
+            os.link(fresh, file)  # whoever was quicker has made the one that counts
         except FileExistsError:
             pass
         finally:

@@ -47,10 +47,15 @@ class LoginLimits:
     def refuse(self, name: str, address: str) -> None:
         """Raise `TooManyRequestsError` while this account, or this address, has to wait.
 
-        Without a *name*, as here and in `failed`, the address alone counts.
+        Without a *name*, as here and in `failed`, the address alone counts. Who has logged in from
+        there before does not wait for what others at that address did: many share one, behind a
+        proxy or a tunnel, and failing on purpose would keep all of them out.
         """
         now = self._clock()
-        waits = [p.until - now for key in self._keys(name, address) if (p := self._pauses.get(key))]
+        keys = self._keys(name, address)
+        if (name, place_of(address)) in self._known:
+            keys = keys[-1:]
+        waits = [p.until - now for key in keys if (p := self._pauses.get(key))]
         if (longest := max(waits, default=0.0)) > 0:
             raise too_many(math.ceil(longest))
 
@@ -95,7 +100,8 @@ def too_many(again: int) -> TooManyRequestsError:
     return TooManyRequestsError(
         f"too many failed log-ins: wait {again} seconds",
         again=again,
-        hint="'drorch user password NAME' on the machine of the service gives a new password",
+        hint="a token is taken meanwhile, and so is the command line on the service's machine; "
+        "a new password does not end the pause",
     )
 
 

@@ -30,6 +30,8 @@ from drorch.run.status import Mode, RunStatus
 from plans import load, select
 
 _ANSWER_EVERY = 0.05
+_UNSEEN = "\u115f\u1160\u3164\uffa0"
+"""Fillers of Hangul: letters for every table, and nothing on a screen."""
 
 OF_RUN: Mapping[str, type[cmd.Pause | cmd.Resume | cmd.Abort]] = {
     "pause": cmd.Pause,
@@ -195,9 +197,14 @@ async def start_run(
         only=tuple(wish.only),
         caller=wish.caller,
         needs_approval=policy.takes_two(wish.mode),
-        break_glass=wish.break_glass,
+        break_glass=_told_why(wish.break_glass),
     )
     return await app.launch(order, look, keep_lease=keep_lease)
+
+
+def _told_why(given: str) -> str:
+    """Return a reason that somebody can read; blanks and signs that nobody sees are none."""
+    return given.strip() if any(c.isalnum() and c not in _UNSEEN for c in given) else ""
 
 
 async def refuse_halted(app: Application) -> None:
@@ -308,6 +315,7 @@ async def approve_run(
     as `give_decision`, and what `start_run` raises.
     """
     caller.by.allow(Permission.APPROVE_LIVE)
+    given = replace(given, break_glass=_told_why(given.break_glass))
     state = await reader.state(run)
     _refuse_ended(state)
     await refuse_halted(app)

@@ -28,7 +28,7 @@ KNOWN = {
     "a web hook's other secret": OTHER,
     "a person's password": PASSWORD,
 }
-HOMES = ("token", "secret", "*.secret")
+HOMES = ("token", "secret", "password", "*.secret")
 """Names of files that are a secret's own home: a fixture put it there for drorch to read."""
 _TOKEN = re.compile(rb"drt_[0-9a-z]{8}_[0-9A-Za-z]{43}_[0-9a-f]{8}")
 _SHORTEST = 8

@@ -50,7 +50,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for found in CANARIES.found:
+    for found in dict.fromkeys(CANARIES.found):  # workers' folders are below ours
         terminalreporter.write_line(f"SECRET FOUND in {found}", red=True)
 
 

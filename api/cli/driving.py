@@ -27,7 +27,6 @@ _STILL = 4
 """Looks in a row at which a run must wait for people before ``--no-input`` gives it up: an
 answer may be in the inbox already."""
 
-_NEEDS_PEOPLE = frozenset({RunStatus.WAITING, RunStatus.AWAITING_APPROVAL})
 _REFUSALS = {"connector-refused": Exit.UNREACHABLE, "configuration": Exit.WRONG_USE}
 
 

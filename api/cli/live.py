@@ -39,7 +39,6 @@ _PATIENCE = 2.0
 """Seconds without a driver that are no news: another process may be taking the run over."""
 _TITLE = 16
 """Columns that a service's name keeps when its opening is told beside it."""
-_STATUS_STYLES = {"waiting": ASK, "failed": "bold red", "paused": "bold yellow"}
 
 
 @dataclass(slots=True)

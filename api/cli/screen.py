@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -16,6 +17,10 @@ from api.cli.program import repeat_options
 
 _WIDE = 400
 """Columns of a table that goes to a file or a pipe: nothing is cut there."""
+
+_MARK = "\N{REPLACEMENT CHARACTER}"
+_UNSAFE = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What JSON leaves as it is, and terminals act upon."""
 
 
 class Format(StrEnum):
@@ -41,19 +46,36 @@ def _console(*, stderr: bool) -> Console:
     )
 
 
+def defused(text: str | Text) -> str | Text:
+    """Return *text* with a mark for each control and direction character, styles as they are.
+
+    Names, errors and comments come from everywhere, and none may rewrite a terminal.
+    """
+    plain = text if isinstance(text, str) else text.plain
+    if plain.isprintable():
+        return text
+    clean = "".join(c if c.isprintable() or c in "\n\t" else _MARK for c in plain)
+    if isinstance(text, str):
+        return clean
+    copy = text.copy()
+    copy.plain = clean
+    return copy
+
+
 def say(text: str | Text, *, style: str = "") -> None:
     """Print one line of what was asked for; long lines wrap at the terminal's edge."""
-    out().print(text, style=style or None, soft_wrap=True)
+    out().print(defused(text), style=style or None, soft_wrap=True)
 
 
 def note(text: str | Text, *, style: str = "") -> None:
     """Print one line beside the data: to stderr."""
-    err().print(text, style=style or None, soft_wrap=True)
+    err().print(defused(text), style=style or None, soft_wrap=True)
 
 
 def print_json(document: Any) -> None:
-    """Print *document* and nothing else to stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """Print *document* and nothing else to stdout; what a terminal might obey is escaped."""
+    told = json.dumps(document, indent=2, ensure_ascii=False)
+    sys.stdout.write(_UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], told) + "\n")
     sys.stdout.flush()
 
 
@@ -63,7 +85,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) ->
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(defused, row))
     out().print(table)
 
 
@@ -77,9 +99,11 @@ def complain(message: str, hint: str = "") -> None:
     console = err()
     for number, line in enumerate(message.splitlines() or [""]):
         lead = "error: " if number == 0 else "       "
-        console.print(marked(lead, "bold red").append(line), soft_wrap=True)
+        console.print(marked(lead, "bold red").append(defused(line)), soft_wrap=True)
     if hint:
-        console.print(marked("hint: ", "bold cyan").append(repeat_options(hint)), soft_wrap=True)
+        console.print(
+            marked("hint: ", "bold cyan").append(defused(repeat_options(hint))), soft_wrap=True
+        )
 
 
 def is_interactive() -> bool:

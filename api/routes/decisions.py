@@ -62,13 +62,17 @@ def told_decision(
     }
 
 
+def _answered(response: Response, told: Json) -> Json:
+    """Answer 200 for what the run has taken, 202 for what waits until a process drives it."""
+    response.status_code = 200 if told["taken"] else 202
+    return told
+
+
 def _pausing(name: str) -> Callable[..., Awaitable[Json]]:
     async def handle(
         run: RunId, caller: Pauser, desk: TheDesk, response: Response, given: Decide | None = None
     ) -> Json:
-        told = await decide(desk, caller, given or Decide(), name, run=run)
-        response.status_code = 200 if told["taken"] else 202
-        return told
+        return _answered(response, await decide(desk, caller, given or Decide(), name, run=run))
 
     return handle
 
@@ -81,9 +85,7 @@ def _aborting(name: str) -> Callable[..., Awaitable[Json]]:
         response: Response,
         given: Decide | None = None,
     ) -> Json:
-        told = await decide(desk, caller, given or Decide(), name, run=run)
-        response.status_code = 200 if told["taken"] else 202
-        return told
+        return _answered(response, await decide(desk, caller, given or Decide(), name, run=run))
 
     return handle
 
@@ -99,8 +101,7 @@ def _step_handler(name: str) -> Callable[..., Awaitable[Json]]:
         given: Decide | None = None,
     ) -> Json:
         told = await decide(desk, caller, given or Decide(), name, run=run, step=step)
-        response.status_code = 200 if told["taken"] else 202
-        return told
+        return _answered(response, told)
 
     return handle
 
@@ -152,9 +153,7 @@ async def post_approve(
     given = given or ApproveRun()
     caller = named(caller, given.by)
     approval = Approval(comment=given.comment, digest=given.digest, break_glass=given.break_glass)
-    told = await approve(desk, caller, approval, run)
-    response.status_code = 200 if told["taken"] else 202
-    return told
+    return _answered(response, await approve(desk, caller, approval, run))
 
 
 async def approve(desk: Desk, caller: Caller, approval: Approval, run: str) -> Json:

@@ -91,10 +91,6 @@ class Desk:
         state = await self.reader.state(run)
         return state, step_number(state, step)
 
-    async def is_driven(self, run: str) -> bool:
-        """Tell whether some process drives *run* now."""
-        return await self.app.leases.is_held(run)
-
 
 async def _desk(request: Request) -> Desk:
     desk = request.app.state.desk

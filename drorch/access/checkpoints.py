@@ -56,9 +56,8 @@ class Verdict:
 def signed(point: CheckPoint, key: Ed25519PrivateKey) -> str:
     """Return the line of the file for *point*, without its line end."""
     body = _body(point)
-    public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     signature = key.sign(rfc8785.dumps(body))
-    return rfc8785.dumps({**body, "key": public.hex(), "signature": signature.hex()}).decode()
+    return rfc8785.dumps({**body, "key": public_of(key), "signature": signature.hex()}).decode()
 
 
 def _body(point: CheckPoint) -> dict[str, str | int]:

@@ -15,12 +15,16 @@ from drorch.access.roles import Role
 from drorch.access.tokens import Token
 from drorch.errors import DrorchError
 from drorch.journal.access_tables import PersonRow, SessionRow, TokenRow
+from drorch.journal.ledger import audit_
 from drorch.journal.store import Store
 from drorch.model.moment import stamp
 
 tokens_ = TokenRow.__table__  # type: ignore[attr-defined]  # SQLModel adds it at run time
 people_ = PersonRow.__table__  # type: ignore[attr-defined]
 sessions_ = SessionRow.__table__  # type: ignore[attr-defined]
+
+_CLOSING = ("token.create", "person.add")
+"""Acts after which the service is never open again."""
 
 
 class AccessConflictError(DrorchError):
@@ -44,14 +48,20 @@ class Gate:
         self._store = store
 
     async def is_open(self) -> bool:
-        """Tell whether nobody has been configured: no living token, no person."""
+        """Tell whether nobody was ever configured.
+
+        Whoever revokes the last token, or removes the last person, opens nothing to anybody.
+        """
 
         def work(connection: Connection) -> bool:
-            alive = select(func.count()).select_from(tokens_).where(tokens_.c.revoked_at.is_(None))
-            people = select(func.count()).select_from(people_)
-            return not (connection.execute(alive).scalar() or connection.execute(people).scalar())
+            made = select(audit_.c.seq).where(audit_.c.action.in_(_CLOSING)).limit(1)
+            return not _somebody(connection) and connection.execute(made).first() is None
 
         return await self._store.reading(work)
+
+    async def has_somebody(self) -> bool:
+        """Tell whether there is a living token or a person."""
+        return await self._store.reading(_somebody)
 
     async def add_token(self, token: Token, act: Act) -> None:
         row = {
@@ -216,6 +226,12 @@ class Gate:
     async def end_session(self, digest: str, act: Act) -> None:
         statement = delete(sessions_).where(sessions_.c.hash == digest)
         await self._store.writing(lambda c: c.execute(statement).rowcount, act)
+
+
+def _somebody(connection: Connection) -> bool:
+    alive = select(func.count()).select_from(tokens_).where(tokens_.c.revoked_at.is_(None))
+    people = select(func.count()).select_from(people_)
+    return bool(connection.execute(alive).scalar() or connection.execute(people).scalar())
 
 
 def _no_person(name: str) -> PersonNotFoundError:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 from drorch.access.principal import Act
 from drorch.errors import DrorchError
 from drorch.journal.access_tables import HaltRow, NoticeRow, StopRow
+from drorch.journal.ledger import alone
 from drorch.journal.store import Store
 from drorch.model.moment import stamp
 
@@ -91,6 +92,7 @@ class SiteRules:
         """Count a stop order that is about to leave; return why it may not, empty if it may."""
 
         def work(connection: Connection) -> str:
+            alone(connection)  # other orchestrators count, too
             now = time.time()
             connection.execute(delete(stops_).where(stops_.c.at < now - 24 * _HOUR))
             recent = stops_.c.at > now - _HOUR

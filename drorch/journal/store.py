@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Row, bindparam, insert, select
+from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from drorch.access.principal import Act
 from drorch.errors import (
+    CommandRejectedError,
     JournalConflictError,
     JournalDamagedError,
     MachineClaimedError,
@@ -278,9 +279,17 @@ class Store:
     async def submit_with_claims(
         self, run: str, decision: cmd.Decision, claims: Sequence[tuple[str, str]], act: Act
     ) -> int:
-        """Submit a decision that takes machines; all or nothing. Raises `MachineClaimedError`."""
+        """Submit a decision that takes machines; all or nothing.
+
+        Raises `MachineClaimedError`, and `CommandRejectedError` where the run has ended meanwhile.
+        """
 
         def work(connection: Connection) -> int:
+            ended = select(runs_.c.ended_at).where(runs_.c.id == run)
+            if connection.execute(ended).scalar() is not None:
+                raise CommandRejectedError(
+                    f"the run {run} has ended meanwhile", hint="start a new run"
+                )
             refuse_claimed(connection, claims)
             if claims:
                 rows = [{"estate": e, "machine": m, "run": run} for e, m in claims]
@@ -362,7 +371,12 @@ def _new_run(connection: Connection, plan: str, mode: str) -> str:
 
 
 def refuse_claimed(connection: Connection, claims: Sequence[tuple[str, str]]) -> None:
-    """Say who holds which machine; the table's key would refuse it all the same."""
+    """Say who holds which machine; the table's key would refuse it all the same.
+
+    What a run holds that has ended is nobody's: a decision may have come with its end.
+    """
+    over = select(runs_.c.id).where(runs_.c.ended_at.is_not(None))
+    connection.execute(delete(claims_).where(claims_.c.run.in_(over)))
     held = {(r.estate, r.machine): r.run for r in connection.execute(select(claims_))}
     taken = [
         (machine, held[estate, machine]) for estate, machine in claims if (estate, machine) in held

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
-from plans.problems import Position, Report
+from plans.problems import Report
 from plans.source.nodes import Node, describe
 
 T = TypeVar("T")
@@ -53,7 +53,3 @@ def quoted(text: str) -> str:
     """Return *text* in double quotes as YAML reads it back."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def wrong_value(report: Report, at: Position, message: str, hint: str) -> None:
-    report.add(at, "wrong-value", message, hint)

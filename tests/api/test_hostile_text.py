@@ -16,6 +16,7 @@ import pytest
 
 from api.bootstrap import Application
 from api.cli.report_table import print_report
+from api.cli.screen import print_json
 from api.cli.status_table import print_status
 from api.reading import RunReader
 from api.reports.table import steps_csv
@@ -191,6 +192,7 @@ async def test_terminals_get_no_control_characters(
     for document in ([run, report], hostile):
         print_status(document[0])
         print_report(document[1])
+        print_json(document)
     out, err = capsys.readouterr()
     assert "<xss" in out
     assert not list(_controls(out + err))

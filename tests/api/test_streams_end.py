@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
+from typing_extensions import override
 
 from api import auth
 from api.app import create_app
@@ -88,6 +89,7 @@ class CountedGate(Gate):
 
     looked = 0
 
+    @override
     async def token(self, key: str) -> Token | None:
         self.looked += 1
         await asyncio.sleep(0)

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from api.settings import OidcSettings, Settings
+from connectors.notifiers.settings import HookSettings
 from scripts.documents import generated
 from tests.repo.test_shape import project
 from tests.repo.tree import ROOT, texts
@@ -62,6 +65,27 @@ def test_every_dependency_says_why_it_is_there() -> None:
     rows = re.findall(r"^\| (?:`[a-z]+` \| )?(`[^|]+`) \|", _page("dependencies.md"), re.MULTILINE)
     listed = {name for row in rows for name in re.findall(r"`([A-Za-z0-9-]+)`", row)}
     assert listed - names == set()
+
+
+def test_every_setting_is_told_in_the_document_of_its_table() -> None:
+    tables = {
+        name: field.default if isinstance(field.default, BaseModel) else None
+        for name, field in Settings.model_fields.items()
+    }
+    told = {name: type(table) for name, table in tables.items() if table is not None}
+    assert told.keys() >= {"server", "database", "network", "policy", "audit", "access"}
+    page = _page("configuration.md")
+    for name, table in told.items():
+        assert f"[{name}]" in page
+        assert [key for key in table.model_fields if not _tells(page, key)] == [], name
+    hooks = _page("webhooks.md")
+    assert [key for key in HookSettings.model_fields if not _tells(hooks, key)] == []
+    oidc = _page("access.md")
+    assert [key for key in OidcSettings.model_fields if not _tells(oidc, key)] == []
+
+
+def _tells(page: str, key: str) -> bool:
+    return re.search(rf"^(\| .*`(\[\w+\] )?{key}`.*\||{key} = )", page, re.MULTILINE) is not None
 
 
 def test_decisions_have_their_headings_and_are_listed() -> None:
