@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.key_files import own_key
 from api.settings import AuditSettings
-from drorch.access.checkpoints import CheckPoint, Verdict, public_of, signed, verdict
+from drorch.access.checkpoints import CheckPoint, Verdict, public_of, read, signed, verdict
 from drorch.errors import ConfigurationError, DrorchError
 from drorch.journal.ledger import chain, head
 from drorch.journal.store import Store
@@ -31,6 +30,7 @@ log = structlog.get_logger()
 
 _LOOK_EVERY = 1.0
 _MOST_LINE = 2000
+_TAIL = 20_000
 _MAKE = "make one: openssl genpkey -algorithm ed25519 -out audit.pem"
 
 
@@ -54,9 +54,7 @@ class Anchor:
         told = ""
         while True:
             try:
-                _, count, _ = await self._store.reading(head)
-                last = await asyncio.to_thread(self._last_count)
-                behind = count - last
+                behind = await asyncio.to_thread(self.unanchored)
                 if behind >= self._settings.checkpoint_entries or (behind and loop.time() >= due):
                     await asyncio.to_thread(self.write)
                     due = loop.time() + self._settings.checkpoint_every
@@ -79,19 +77,18 @@ class Anchor:
 
         Raises `ConfigurationError` for a key or file that cannot be used, `JournalError`.
         """
-        with self._store.backend.reader.connect() as connection:
-            record, count, newest = head(connection)
-        if count <= self._last_count():
-            return None
-        point = CheckPoint(record=record, count=count, head=newest, at=stamp(datetime.now(UTC)))
-        line = signed(point, self._signing_key()) + "\n"
         self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(
             self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
         )
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.write(descriptor, line.encode())
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # so that no older one is written behind it
+            with self._store.backend.reader.connect() as connection:
+                record, count, newest = head(connection)
+            if not self._behind(record, count):
+                return None
+            point = CheckPoint(record=record, count=count, head=newest, at=stamp(datetime.now(UTC)))
+            os.write(descriptor, (signed(point, self._signing_key()) + "\n").encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -100,8 +97,18 @@ class Anchor:
     def unanchored(self) -> int:
         """Return how many entries no check-point vouches for yet."""
         with self._store.backend.reader.connect() as connection:
-            _, count, _ = head(connection)
-        return max(0, count - self._last_count())
+            record, count, _ = head(connection)
+        return self._behind(record, count)
+
+    def _behind(self, record: str, count: int) -> int:
+        """Return how many of *count* entries are behind the newest check-point of this record.
+
+        All of them where that counts more: an older backup was put back, or the end cut off.
+        """
+        if count == 0:
+            return 0
+        last = self._last(record)
+        return count if last is None or last.count > count else count - last.count
 
     def verify(self) -> Verdict:
         """Follow the whole record and compare it with the check-points."""
@@ -118,14 +125,17 @@ class Anchor:
             return []
         return [line[:_MOST_LINE] for line in text.splitlines() if line.strip()]
 
-    def _last_count(self) -> int:
-        """Return what the newest check-point counts; what is not one counts nothing."""
-        for line in reversed(self._lines()[-20:]):
+    def _last(self, record: str) -> CheckPoint | None:
+        """Return the newest check-point of *record* that this key has signed; None without one."""
+        trusted = frozenset({public_of(self._signing_key())})
+        for line in reversed(_tail(self.file)):
             try:
-                return int(json.loads(line)["count"])
-            except (ValueError, KeyError, TypeError):
+                point = read(line, trusted)
+            except (ValueError, OverflowError, RecursionError):
                 continue
-        return 0
+            if point.record == record:
+                return point
+        return None
 
     def _signing_key(self) -> Ed25519PrivateKey:
         if self._key is None:
@@ -134,6 +144,16 @@ class Anchor:
             text = given.read() if given is not None else own_key(file, _fresh_key)
             self._key = _loaded(text)
         return self._key
+
+
+def _tail(file: Path) -> list[str]:
+    """Return the last lines of *file*: it is looked at every second and grows for years."""
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, opened.seek(0, os.SEEK_END) - _TAIL))
+            return opened.read().decode("utf-8", "replace").splitlines()
+    except FileNotFoundError:
+        return []
 
 
 def _fresh_key() -> str:

@@ -110,8 +110,9 @@ class Doorkeeper:
             return anybody("api", address)
         raise AuthenticationNeededError(
             "this takes a token or a log-in",
-            hint="send 'Authorization: Bearer drt_...'; 'drorch token create' on the machine of "
-            "the service makes one. With a browser, go to /login",
+            hint="send 'Authorization: Bearer drt_...' (the command line: DRORCH_TOKEN); "
+            "'drorch token create' on the machine of the service makes one. With a browser, "
+            "go to /login",
         )
 
     async def still(self, request: HTTPConnection) -> None:
@@ -149,7 +150,8 @@ class Doorkeeper:
         if token is None or why:
             raise AuthenticationNeededError(
                 why if token else "the token is not known",
-                hint="'drorch token list' on the machine of the service shows those that are taken",
+                hint="'drorch token list' on the machine of the service shows those that are "
+                "taken, 'drorch token create' makes another",
             )
         await self._note(key, address)
         return _from(token.principal, address)

@@ -87,7 +87,13 @@ class Application:
             host_of=self._host_of,
         )
         self._holds = HoldGuard(self.store)
-        self.preflight = Preflight(self.connectors, self.callouts, self._broken, self._holds.reason)
+        self.preflight = Preflight(
+            self.connectors,
+            self.callouts,
+            self._broken,
+            self._holds.reason,
+            lambda: self._holds.halted,
+        )
         self.rehearsal = Rehearsal(self.preflight, self.prober)
         self.launcher = Launcher(
             self.store,
@@ -145,8 +151,8 @@ class Application:
         shared = self.leases is not self.locks
         return shared and any(node.alive for node in await self.nodes.all())
 
-    def world(self, plan: Plan) -> World:
-        """Return the world for a run of *plan*; its estates are watched from now on."""
+    def world(self, run: str, plan: Plan) -> World:
+        """Return the world for *run*, one of *plan*; its estates are watched from now on."""
         used = {step.machine.connector for step in plan.steps if step.machine is not None}
         for name in used:
             if name not in self.estates:
@@ -157,7 +163,7 @@ class Application:
             self._watch(name)
         ceiling = self.settings.policy.stops_per_hour
         return World(
-            may_stop=lambda machine: self.site.may_stop(plan.id, machine, ceiling),
+            may_stop=lambda machine: self.site.may_stop(run, machine, ceiling),
             estates=self.estates,
             prober=self.prober,
             callouts=self.callouts,

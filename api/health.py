@@ -194,7 +194,8 @@ async def lost_runs(desk: Desk) -> Sequence[str]:
 async def halted(desk: Desk) -> Sequence[str]:
     if await desk.app.site.halted() is None:
         return ()
-    return ["drorch is halted: nothing new goes out until an admin lifts it (GET /api/v1/halt)"]
+    told = "drorch is halted: nothing new goes out until an admin lifts it"
+    return [f"{told} ('drorch halt' tells who and why)"]
 
 
 def runs_open(is_open: Callable[[], Awaitable[bool]]) -> Note:

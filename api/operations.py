@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from api.bootstrap import Application
 from api.reading import RunReader
 from api.schemas.problem_types import StepNotFoundError
-from drorch.access.policy import HaltedError, UnsignedPlanError
+from api.signing import refuse_unsigned, signer_of
+from drorch.access.policy import HaltedError
 from drorch.access.principal import Caller
 from drorch.access.roles import Permission, to_abort, to_start
-from drorch.access.signatures import verify_plan
 from drorch.engine.launch import RunOrder
 from drorch.engine.preflight import Look
 from drorch.engine.rehearsing import refusal_of
-from drorch.errors import CommandRejectedError, PlanError, PlanNotFoundError
+from drorch.errors import CommandRejectedError, PlanNotFoundError
 from drorch.journal.shelf import NewPlan, PlanCheck, StoredPlan
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
@@ -28,6 +29,8 @@ from drorch.run.decisions import approval_digest
 from drorch.run.state import RunState
 from drorch.run.status import Mode, RunStatus
 from plans import load, select
+
+log = structlog.get_logger()
 
 _ANSWER_EVERY = 0.05
 _UNSEEN = "\u115f\u1160\u3164\uffa0"
@@ -93,7 +96,7 @@ async def keep_plan(
         digest=plan.digest,
         by=caller.by.name,
         signature=armor,
-        signer=_signer(app, source, signature),
+        signer=signer_of(app.settings.policy, source, signature),
     )
     act = caller.act(
         "plan.store",
@@ -109,17 +112,6 @@ async def keep_plan(
         signature=armor,
         signer=new.signer,
     ), is_new
-
-
-def _signer(app: Application, source: bytes, signature: bytes) -> str:
-    """Return who signed *source*; empty if nobody did, or nobody who may."""
-    allowed = app.settings.policy.signers()
-    if not signature or allowed is None:
-        return ""
-    try:
-        return verify_plan(source, signature, allowed, now=datetime.now(UTC)).principal
-    except PlanError:
-        return ""
 
 
 async def choose_plan(
@@ -185,7 +177,12 @@ async def start_run(
     plan, policy = wish.plan, app.settings.policy.policy()
     if wish.mode is Mode.LIVE:
         await refuse_halted(app)
-        _refuse_unsigned(app, wish.chosen)
+        refuse_unsigned(
+            app.settings.policy,
+            f"{wish.chosen.plan.id} revision {wish.chosen.revision}",
+            wish.chosen.source,
+            wish.chosen.signature,
+        )
     if wish.mode is Mode.LIVE and look is None:
         look = await app.preflight.look(plan)
     order = RunOrder(
@@ -199,7 +196,15 @@ async def start_run(
         needs_approval=policy.takes_two(wish.mode),
         break_glass=_told_why(wish.break_glass),
     )
-    return await app.launch(order, look, keep_lease=keep_lease)
+    made = await app.launch(order, look, keep_lease=keep_lease)
+    if order.needs_approval and order.break_glass:
+        _tell_broken(made[0], wish.caller, order.break_glass)
+    return made
+
+
+def _tell_broken(run: str, caller: Caller, reason: str) -> None:
+    """Say it in the log as well: it stands in the record, in the run, and web hooks have it."""
+    log.warning("glass.broken", run=run, by=caller.by.name, reason=reason)
 
 
 def _told_why(given: str) -> str:
@@ -214,25 +219,6 @@ async def refuse_halted(app: Application) -> None:
             f"drorch is halted since {halt.at} by {halt.by}: {halt.reason}",
             hint="an admin lifts it: 'drorch halt --lift'",
         )
-
-
-def _refuse_unsigned(app: Application, chosen_plan: ChosenPlan) -> None:
-    """Verify the signature again: keys are withdrawn, and files are edited."""
-    if not app.settings.policy.signed_plans:
-        return
-    allowed = app.settings.policy.signers() or b""
-    name = f"{chosen_plan.plan.id} revision {chosen_plan.revision}"
-    if not chosen_plan.signature:
-        raise UnsignedPlanError(
-            f"{name} is not signed, and [policy] signed_plans asks for it",
-            hint="sign the file: ssh-keygen -Y sign -n drorch-plan -f KEY plan.yaml; then store "
-            "it with its signature (docs/plan-signatures.md)",
-        )
-    try:
-        source = chosen_plan.source.encode()
-        verify_plan(source, chosen_plan.signature.encode(), allowed, now=datetime.now(UTC))
-    except PlanError as error:
-        raise UnsignedPlanError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 def decision_of(verb: str, *, by: str, comment: str, step: str | None = None) -> cmd.Decision:
@@ -335,6 +321,8 @@ async def approve_run(
         approval=approval.digest,
     )
     entry = await app.launcher.approve(state, look, approval, act)
+    if given.break_glass:
+        _tell_broken(run, caller, given.break_glass)
     return await answered(app, reader, run, entry, patience)
 
 

@@ -117,7 +117,8 @@ class Board:
         card = Card(
             step=run["id"],
             what=what,
-            hint="nothing has begun. Alone, with nobody to ask: --break-glass 'why'",
+            hint="nothing has begun. Alone, with nobody to ask: "
+            f"{self.program} approve {run['id']} --break-glass 'WHY'",
             who="somebody with the role responder, other than who asked",
             behind=0,
             since="",

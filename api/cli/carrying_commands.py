@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from api.callers import system_caller
 from api.cli.access import find_run
 from api.cli.context import Surroundings, run_async, surroundings
 from api.cli.exits import WrongUseError
@@ -71,6 +73,12 @@ def import_(
         bool,
         typer.Option("--carry-on", help="Drive an open run from here on, and never there again."),
     ] = False,
+    break_glass: Annotated[
+        str,
+        typer.Option(
+            metavar="WHY", help="Carry on alone what the policy wants two people for; recorded."
+        ),
+    ] = "",
 ) -> None:
     """Take a run in that was exported elsewhere: to read it, or with --carry-on to go on with it.
 
@@ -78,7 +86,7 @@ def import_(
     """
     where = _local(context, "import")
     found = read_file(_content(file))
-    arrival = run_async(_taken_in(where, found, carry_on=carry_on))
+    arrival = run_async(_taken_in(where, found, carry_on=carry_on, why=break_glass.strip()))
     say(f"{found.run}: {len(found.lines)} events")
     note(_TOLD[arrival].format(run=found.run, drorch=where.program))
     if arrival is Arrival.CARRIED_ON:
@@ -94,9 +102,19 @@ def _content(file: Path) -> bytes:
         ) from error
 
 
-async def _taken_in(where: Surroundings, file: RunFile, *, carry_on: bool) -> Arrival:
+async def _taken_in(where: Surroundings, file: RunFile, *, carry_on: bool, why: str) -> Arrival:
     async with where.application() as app:
-        return await take_in(app.store, file, carry_on=carry_on)
+        alone = carry_on and app.settings.policy.policy().takes_two(file.state.mode)
+        if alone and not file.state.is_over and not why:
+            raise WrongUseError(
+                f"{file.run} is a live run, and [policy] live_runs wants two people for one",
+                hint="this machine cannot know who approved it there: --break-glass 'why' carries "
+                "it on alone, which is recorded",
+            )
+        after = {"carry_on": carry_on, "mode": str(file.state.mode), "plan": file.state.plan.digest}
+        act = system_caller().act("run.import", f"run/{file.run}", after=after, reason=why)
+        act = replace(act, also=("run.break-glass",) if alone and why else ())
+        return await take_in(app.store, file, carry_on=carry_on, act=act)
 
 
 def _local(context: typer.Context, verb: str) -> Surroundings:

@@ -104,7 +104,7 @@ def _unwritable(settings: Settings, message: str, hint: str) -> JournalUnavailab
     return JournalUnavailableError(
         message,
         hint=f"{hint}. To recover at once, without what was recorded there: {other} "
-        "(what runs is verified, not restarted)",
+        "(what runs is verified, not restarted; holds and a halt are not known there)",
     )
 
 

@@ -112,7 +112,11 @@ def _attend(manner: Manner) -> Attend:
 
 
 _FOR_PEOPLE = (RunStatus.WAITING, RunStatus.AWAITING_APPROVAL)
-_THE_RUN = {"question": "a second person has to approve the run", "error": "", "waits_for": ""}
+_THE_RUN = {
+    "question": "a second person has to approve it, within 15 minutes of when it was asked for",
+    "error": "",
+    "waits_for": "",
+}
 
 
 class _Patience:
@@ -131,9 +135,6 @@ def _told_who_must_act(run: Json, manner: Manner) -> Exit:
     if manner.format is Format.JSON:
         print_json(run)
     note(f"the run {run['id']} waits for a person and stays open")
-    if run["status"] == RunStatus.AWAITING_APPROVAL:
-        note("  a second person has to approve it within 15 minutes of when it was asked for:")
-        note(f"    {manner.program} approve {run['id']}")
     for step, command in exact_commands(run, manner.program).items():
         told = next((s for s in run["steps"] if s["id"] == step), _THE_RUN)
         note(f"  {step}: {told['question'] or told['error'] or told['waits_for']}")

@@ -50,15 +50,19 @@ def remember(globals_first: Iterable[str]) -> None:
 
 
 def repeat_options(hint: str) -> str:
-    """Return *hint* with its ``'drorch ...'`` commands as they have to be typed here."""
-    return _TYPED.sub(_as_typed, hint)
+    """Return *hint* with its ``'drorch ...'`` commands as they have to be typed here.
+
+    What it wants typed on the machine of the service asks no service: who needs a token has none.
+    """
+    is_there = "on the machine of the service" in hint
+    return _TYPED.sub(lambda match: _as_typed(match, is_there=is_there), hint)
 
 
-def _as_typed(match: re.Match[str]) -> str:
+def _as_typed(match: re.Match[str], *, is_there: bool) -> str:
     given = _GIVEN.get({})
     command = match["command"]
     if command in _BARE or "--help" in match["rest"]:
         return f"'{called()} {command}{match['rest']}'"
-    server = None if command in _NEVER_REMOTE else given.get("--server")
+    server = None if is_there or command in _NEVER_REMOTE else given.get("--server")
     here = program_of(given.get("--config"), server, given.get("--ca"))
     return f"'{here} {command}{match['rest']}'"

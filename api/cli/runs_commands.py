@@ -53,7 +53,7 @@ def runs(
             ("run", "mode", "status", "began", "took", "steps", "by"), [_line(r) for r in found]
         )
     if halt["halted"]:
-        told = f"DRORCH IS HALTED by {halt['by']}: {halt['reason']}. Nothing new goes out anywhere"
+        told = f"DRORCH IS HALTED by {halt['by']} (nothing new goes out anywhere): {halt['reason']}"
         note(told, style="bold red")
     if more:
         note(f"these are the newest {len(found)}; '{where.program} runs --all' lists every run")

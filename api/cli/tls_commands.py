@@ -9,7 +9,6 @@ import typer
 
 from api.cli.context import surroundings
 from api.cli.exits import WrongUseError
-from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, say
 from api.host_names import canonical, of_this_machine
@@ -50,7 +49,8 @@ def init(
     if not (keep and own.exists):
         own.make(of_this_machine(*_given_names(settings, name or ())), now(), force=force)
     _tell_own(own)
-    note(repeat_options("from another machine: drorch --server https://NAME:8140 --ca FILE ..."))
+    port = settings.server.port
+    note(f"from another machine: drorch --server https://NAME:{port} --ca FILE ...")
     if settings.server.tls_cert is not None:
         note(f"'drorch serve' does not use it: [server] tls_cert is {settings.server.tls_cert}")
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 from api.cli.access import Json
+from api.cli.program import repeat_options
 from api.cli.spans import clock_time, counted
 from drorch.ports.connector import Severity
 
@@ -43,7 +44,12 @@ def _said(data: Data) -> str:
 def _requested(_step: str, data: Data, by: str) -> _Told:
     reason = f" ({data['reason']})" if data.get("reason") else ""
     mode = _MODES.get(data.get("mode", ""), "a run")
-    return f"{by} asks for {mode} of {data.get('plan', '')}{reason}", CALM
+    asked = f"{by} asks for {mode} of {data.get('plan', '')}{reason}"
+    if not data.get("approve_by"):
+        return asked, CALM
+    until = clock_time(data["approve_by"], data["zone"])
+    command = repeat_options(f"'drorch approve {data.get('run', '')}'")
+    return f"{asked}; somebody else has to approve it until {until}: {command}", ASK
 
 
 def _findings(_step: str, data: Data, _by: str) -> _Told | None:

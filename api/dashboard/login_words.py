@@ -17,7 +17,8 @@ ENGLISH: Words = {
     "or": "or",
     "by": "Log in with",
     "refused": "Name, password and code do not fit together. A code works once: wait for the next.",
-    "wait": "Too many failed log-ins. Try again in {again} seconds.",
+    "wait": "Too many failed log-ins. Try again in {again} seconds. "
+    "The command line on the machine of the service needs no log-in: drorch status last",
     "help": "No account, or the password is lost? An admin gives you one on the machine of the "
     "service:",
     "leaving": "On to",
@@ -39,7 +40,8 @@ ITALIAN: Words = {
     "by": "Accedi con",
     "refused": "Nome, password e codice non corrispondono. Un codice vale una volta sola: "
     "attendete il prossimo.",
-    "wait": "Troppi accessi falliti. Riprovate fra {again} secondi.",
+    "wait": "Troppi accessi falliti. Riprovate fra {again} secondi. "
+    "La riga di comando sulla macchina del servizio non chiede accesso: drorch status last",
     "help": "Senza utenza, o password perduta? La dà un amministratore, sulla macchina del "
     "servizio:",
     "leaving": "Si passa a",

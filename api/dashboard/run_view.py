@@ -73,7 +73,7 @@ def run_view(
         "tally": _tally(state, run),
         "cards": cards,
         "in_the_way": _in_the_way(state, run, {card["id"] for card in cards}),
-        "cards_title": "" if state.is_over else _cards_title(len(cards)),
+        "cards_title": "" if state.is_over else _cards_title(state, len(cards)),
         "acting": _acting(state),
         "rows": [step_json(state, number) for number in numbers[:MOST_ROWS]],
         "rows_left": max(0, len(numbers) - MOST_ROWS),
@@ -121,7 +121,9 @@ def _is_stuck(state: RunState, number: int) -> bool:
     return own.in_flight and bool(own.error)
 
 
-def _cards_title(many: int) -> str:
+def _cards_title(state: RunState, many: int) -> str:
+    if state.approve_by is not None:
+        return "A second person has to approve this run"
     if not many:
         return "Nobody has to act now"
     return "1 step needs a person" if many == 1 else f"{many} steps need a person"

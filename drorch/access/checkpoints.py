@@ -84,7 +84,7 @@ def read(line: str, trusted: frozenset[str]) -> CheckPoint:
             at=str(told["at"]),
         )
         key, signature = str(told["key"]), bytes.fromhex(told["signature"])
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("it is no check-point") from error
     if key not in trusted:
         raise ValueError("it is signed with a key that is not trusted here")

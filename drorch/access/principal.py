@@ -48,7 +48,8 @@ class Principal:
         if not is_allowed(self.role, permission):
             raise NotAllowedError(
                 f"{self.name} is {self.role}, and this takes {LEAST[permission]} ({permission})",
-                hint="ask somebody who has that role; 'drorch token list' shows the roles",
+                hint="ask somebody who has that role; on the machine of the service 'drorch token "
+                "list' and 'drorch user list' show who",
             )
 
 
@@ -74,6 +75,8 @@ class Act:
     approval: str = ""
     request_id: str = ""
     key: RequestKey | None = None
+    also: tuple[str, ...] = ()
+    """Further actions that this was at the same time; each has an entry of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

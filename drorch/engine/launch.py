@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from drorch.access.policy import APPROVAL_WITHIN
 from drorch.access.principal import Act, Caller
@@ -87,19 +87,22 @@ class Launcher:
             lambda run: self._first_events(run, order, findings),
             claims,
             owner=self._leases if keep_lease else None,
-            act=order.caller.act(
-                "run.start",
-                lambda made: f"run/{made}",
-                after={
-                    "plan": order.plan.id,
-                    "digest": order.plan.digest,
-                    "mode": str(order.mode),
-                    "revision": order.revision,
-                    "only": list(order.only),
-                    "awaits_approval": waits,
-                    "break_glass": order.break_glass,
-                },
-                reason=order.reason,
+            act=replace(
+                order.caller.act(
+                    "run.start",
+                    lambda made: f"run/{made}",
+                    after={
+                        "plan": order.plan.id,
+                        "digest": order.plan.digest,
+                        "mode": str(order.mode),
+                        "revision": order.revision,
+                        "only": list(order.only),
+                        "awaits_approval": waits,
+                        "break_glass": order.break_glass,
+                    },
+                    reason=order.reason,
+                ),
+                also=("run.break-glass",) if order.needs_approval and not waits else (),
             ),
         )
 

@@ -15,6 +15,7 @@ from drorch.model.graph import Graph
 from drorch.model.plan import Callout, CheckSpec, MachineRef, OnUnhealthy, Plan, Step
 from drorch.ports.callout import Callouts
 from drorch.ports.connector import Connector, Finding, Severity, Sighting, Survey
+from drorch.run.words import HALT_HINT
 
 _PATIENCE = 20.0
 _EXAMINE_PATIENCE = 120.0
@@ -40,7 +41,8 @@ class Preflight:
     """Looks at a plan's world.
 
     *broken* tells what keeps a check from being carried out at all, *held* who holds a machine
-    (given connector, id and name); both return an empty text where there is nothing to tell.
+    (given connector, id and name), *halted* why nothing at all may be ordered; each returns an
+    empty text where there is nothing to tell.
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class Preflight:
         callouts: Callouts,
         broken: Callable[[CheckSpec], str],
         held: Callable[[str, str, str], Awaitable[str]],
+        halted: Callable[[], str] = lambda: "",
     ) -> None:
         self._connectors = connectors
         self._callouts = callouts
         self._broken = broken
         self._held = held
+        self._halted = halted
 
     async def look(self, plan: Plan) -> Look:
         """Return what is there. Raises what must refuse a live run.
@@ -143,7 +147,8 @@ class Preflight:
                 look.findings.append(_twice(step.id, ids[found.machine], found))
             ids[found.machine] = step.id
             if why := await self._held(connector.name, found.machine, found.name):
-                look.findings.append(_hold(step.id, connector.name, found, why))
+                cure = _release(connector.name, found) if why != self._halted() else HALT_HINT
+                look.findings.append(_hold(step.id, found, why, cure))
             look.findings.extend(replace(f, step=step.id) for f in _machine_findings(found))
         look.findings.extend(await _examined(connector, ids, look))
 
@@ -206,14 +211,18 @@ def _resolve(ref: MachineRef, survey: Survey) -> Sighting | Finding:
     )
 
 
-def _hold(step: str, connector: str, found: Sighting, why: str) -> Finding:
+def _release(connector: str, found: Sighting) -> str:
+    return f"drorch release {connector}/{found.machine}, when it may boot"
+
+
+def _hold(step: str, found: Sighting, why: str, cure: str) -> Finding:
     return Finding(
         severity=Severity.WARNING,
         code="held",
         machine=found.machine,
         step=step,
         message=f"{found.name} ({found.machine}) must not be started: {why}",
-        hint=f"drorch release {connector}/{found.machine}, when it may boot",
+        hint=cure,
     )
 
 

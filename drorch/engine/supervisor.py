@@ -53,7 +53,7 @@ class Supervisor:
         *,
         store: Store,
         leases: Ownership,
-        world: Callable[[Plan], World],
+        world: Callable[[str, Plan], World],
         rehearsal: Rehearsal,
         clock: Clock,
         driver: str,
@@ -96,7 +96,7 @@ class Supervisor:
         executor = Executor(
             run,
             journal=self._store,
-            world=replace(self._world(first.plan), may_act=lease.lost),
+            world=replace(self._world(run, first.plan), may_act=lease.lost),
             driver=self._driver,
             epoch=lease.epoch,
             observer=self._watched_by(observer),

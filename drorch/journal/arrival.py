@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from drorch.access.principal import Act
 from drorch.errors import DrorchError, JournalConflictError
 from drorch.journal.backend import Backend, store_append
 from drorch.journal.carrying import RunFile, number_of
@@ -40,12 +41,17 @@ class Arrival(StrEnum):
     """The very same journal was here already; nothing was changed."""
 
 
-async def take_in(store: Store, file: RunFile, *, carry_on: bool) -> Arrival:
+async def take_in(
+    store: Store, file: RunFile, *, carry_on: bool, act: Act | None = None
+) -> Arrival:
     """Store the run in *file* with its claims, all or none.
 
     An open run is driven from here only with *carry_on*. Repeating is harmless; a copy for
-    reading is brought up to date, and may be carried on later. Raises `ImportRefusedError`, and
-    `MachineClaimedError` when another open live run holds a machine of this one.
+    reading is brought up to date, and may be carried on later. *act* is what the record says of
+    it: a run that comes in this way was asked for, and approved, elsewhere.
+
+    Raises `ImportRefusedError`, and `MachineClaimedError` when another open live run holds a
+    machine of this one.
     """
 
     def work(connection: Connection) -> Arrival:
@@ -53,10 +59,10 @@ async def take_in(store: Store, file: RunFile, *, carry_on: bool) -> Arrival:
 
     for _ in range(_AGAIN):
         try:
-            return await store.writing(work)
+            return await store.writing(work, act)
         except JournalConflictError:  # somebody was quicker: look at what is there now
             continue
-    return await store.writing(work)
+    return await store.writing(work, act)
 
 
 def _take_in(backend: Backend, connection: Connection, file: RunFile, *, carry_on: bool) -> Arrival:

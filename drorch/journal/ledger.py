@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -55,7 +56,9 @@ def recorded(work: Callable[[Connection], Any], act: Act) -> Callable[[Connectio
             raise EffectKnownError(known)
         result = work(connection)
         name = act.object(result) if callable(act.object) else act.object
-        write(connection, act, name, act.after(result) if callable(act.after) else act.after)
+        after = act.after(result) if callable(act.after) else act.after
+        for action in (act.action, *act.also):
+            write(connection, replace(act, action=action), name, after)
         if act.key is not None:
             _remember(connection, act.key, {"action": act.action, "object": name})
         return result

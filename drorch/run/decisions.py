@@ -50,7 +50,8 @@ def approve_run(state: RunState, command: cmd.ApproveRun, now: datetime) -> Even
     if command.identity == state.requested_as and not command.break_glass:
         raise CommandRejectedError(
             f"{command.by} has asked for this run: a second person has to approve it",
-            hint="if there is nobody, break the glass: --break-glass 'why'; it is recorded loudly",
+            hint=f"if there is nobody, break the glass: 'drorch approve {state.run} --break-glass "
+            '"WHY"\'; --break-glass is recorded loudly',
         )
     return (
         ev.RunApproved(

@@ -255,6 +255,8 @@ def asked_for(drorch: Drorch, tmp_path: Path, configured: Path) -> str:
     (tmp_path / "small.yaml").write_text(PLAN)
     begun = drorch("run", "small.yaml", "--mode", "live", "--confirm", "small", "--no-input")
     assert begun.code == 3, begun.err
+    assert begun.err.count("a second person has to approve it, within 15 minutes") == 1
+    assert begun.err.count("drorch approve ") == 1
     return str(drorch("runs", "--format", "json").json[0]["id"])
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from api.cli.board import Asking, evidence_first, status_words
 from api.cli.follow import PlainLines
 from api.cli.live import View
-from api.cli.program import called, program_of
+from api.cli.program import called, program_of, remember, repeat_options
 from api.cli.spans import clock_time, zone_words
 from api.cli.status_table import print_status
 from api.cli.words import tell
@@ -235,6 +235,18 @@ def test_a_data_dir_that_cannot_be_written_leaves_a_way_out(drorch: Drorch, tmp_
     assert told.code == 4
     assert "DRORCH_DATA_DIR=~/drorch-tmp drorch run PLAN --mode live" in told.err
     assert "verified, not restarted" in told.err
+    assert "holds and a halt are not known there" in told.err
+
+
+def test_what_is_typed_on_the_machine_of_the_service_asks_no_service() -> None:
+    remember(["--server", "http://h:8140"])
+    try:
+        there = repeat_options("'drorch token list' on the machine of the service shows them")
+        here = repeat_options("'drorch token list' shows them")
+    finally:
+        remember([])
+    assert there.startswith("'drorch token list'")
+    assert here.startswith("'drorch --server http://h:8140 token list'")
 
 
 def test_commands_name_the_program_as_it_can_be_called(

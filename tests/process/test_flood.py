@@ -77,7 +77,7 @@ async def test_in_a_flood_who_decides_gets_through(tmp_path: Path) -> None:
         wish = {"plan": "desk", "mode": "live", "confirm": "desk"}
         run = (await operator.post("/runs", json=wish)).json()["id"]
         flooding = asyncio.create_task(flood(site.port, 8))
-        await asyncio.sleep(2)
+        await retry_after(site.port)  # the flood is there
         for verb in ("pause", "resume", "pause"):
             began = time.monotonic()
             answer = await operator.post(f"/runs/{run}/{verb}", json={})

@@ -30,6 +30,7 @@ from drorch.journal.memory import MemoryJournal
 from drorch.model.plan import MachineRef
 from drorch.ports.connector import Order, OrderStatus, Outcome, Permit, Power, Sighting
 from drorch.run import commands as cmd
+from drorch.run.words import CEILING_HINT
 from tests.fakes.estate import CountedEstate
 from tests.fakes.script import T0
 from tests.fakes.stage import StageCallouts
@@ -291,6 +292,26 @@ def test_off_means_seen_off() -> None:
     assert report == cmd.ReportStopped(step="db", attempt=3)
     assert 3.5 <= at < 5
     assert estate.ordered == ["stop m0"]
+
+
+def test_beyond_the_ceiling_no_stop_leaves_and_a_person_is_asked() -> None:
+    estate = LoggedEstate()
+    estate.becomes("m0", Power.RUNNING)
+    asked = []
+
+    async def over(machine: str) -> str:
+        asked.append(machine)
+        return "10 machines were stopped within the last hour"
+
+    async def stopped(given: Errand) -> cmd.Report:
+        return await orders.power_off(replace(given, world=replace(given.world, may_stop=over)))
+
+    report, _ = sent(stopped, estate)
+    assert isinstance(report, cmd.ReportFailure)
+    assert (report.retryable, report.hint) == (False, CEILING_HINT)
+    assert "within the last hour" in report.detail
+    assert asked == ["m0"]
+    assert estate.ordered == []
 
 
 def test_what_is_off_already_is_not_stopped() -> None:

@@ -21,8 +21,8 @@ from drorch.model.plan import Plan
 from tests.unit.journal.test_store import create, paused
 
 
-def no_world(plan: Plan) -> World:
-    raise AssertionError(f"the world of {plan.id} was asked for")
+def no_world(run: str, plan: Plan) -> World:
+    raise AssertionError(f"the world of {run}, {plan.id}, was asked for")
 
 
 async def test_a_damaged_run_is_told_with_what_to_do_and_is_not_begun_anew(tmp_path: Path) -> None:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from api.callers import system_caller
+from drorch.access.checkpoints import verdict
 from drorch.access.policy import APPROVAL_WITHIN
+from drorch.access.record import FIRST, Chain
 from drorch.errors import CommandRejectedError
+from drorch.journal.arrival import take_in
+from drorch.journal.carrying import exported, read_file
+from drorch.journal.ledger import entries
 from drorch.journal.site_rules import SiteRules
 from drorch.journal.store import Store
-from drorch.journal.url import Place
+from drorch.journal.url import Place, place_of
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.status import Mode, RunStatus
@@ -22,7 +28,7 @@ from tests.fakes.script import T0
 
 CLAIMS = (("connector:sim", "101"),)
 YES = cmd.ApproveRun(by="bruno", identity="person:bruno", digest="0" * 64)
-ACT = system_caller("bruno").act("run.approve", "run/town-1")
+ACT = system_caller("bruno").act("run.approve", "run/test-1")
 
 
 async def awaiting(store: Store) -> str:
@@ -39,7 +45,7 @@ async def awaiting(store: Store) -> str:
             )
         ]
 
-    return await store.create_run("town", Mode.LIVE, asked)
+    return await store.create_run("test", Mode.LIVE, asked)
 
 
 def ended(run: str) -> ev.RunEnded:
@@ -76,8 +82,37 @@ async def test_two_orchestrators_share_one_ceiling_of_stops(place: Place, store:
     sites = [SiteRules(store), SiteRules(other)] * 15
     try:
         asked = await asyncio.gather(
-            *(site.may_stop("town-1", str(n), 3) for n, site in enumerate(sites))
+            *(site.may_stop("test-1", str(n), 3) for n, site in enumerate(sites))
         )
     finally:
         other.close()
     assert asked.count("") == 3
+
+
+async def test_what_is_taken_in_from_elsewhere_stands_in_the_record(
+    tmp_path: Path, store: Store
+) -> None:
+    """It was asked for, and approved or not, under the rules of another place."""
+    elsewhere = Store(place_of("sqlite", tmp_path / "elsewhere"))
+    try:
+        run = await awaiting(elsewhere)
+        content = await exported(elsewhere, run, now=T0, version="1")
+    finally:
+        elsewhere.close()
+    act = system_caller("anna").act("run.import", f"run/{run}", after={"carry_on": True})
+    await take_in(store, read_file(content), carry_on=True, act=act)
+    found = await store.reading(lambda c: entries(c, before=None, limit=10))
+    assert [(entry["action"], entry["object"]) for _, entry, _ in found] == [
+        ("run.import", f"run/{run}")
+    ]
+
+
+@pytest.mark.parametrize(
+    "count", ["1e999", "-1e999", '"' + "9" * 5000 + '"', "[" * 900 + "]" * 900]
+)
+def test_a_spoiled_check_point_is_a_note_and_stops_nothing(count: str) -> None:
+    line = f'{{"record":"","count":{count},"head":"","at":"","key":"","signature":""}}'
+    empty = Chain(count=0, head=FIRST, hashes={}, broken=None)
+    found = verdict(empty, [line], frozenset())
+    assert len(found.notes) == 1
+    assert found.is_whole

@@ -1,0 +1,101 @@
+"""Check-points of the record: never out of order, never silent about another record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from api.anchor import Anchor
+from api.callers import system_caller
+from api.settings import AuditSettings
+from drorch.journal.store import Store
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = Store(tmp_path / "drorch.db")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def anchor(store: Store, tmp_path: Path) -> Anchor:
+    return Anchor(store, AuditSettings(), tmp_path)
+
+
+async def acts(store: Store, count: int) -> None:
+    for number in range(count):
+        await store.writing(lambda _: None, system_caller("anna").act("test", f"thing/{number}"))
+
+
+async def test_what_is_behind_the_newest_check_point_is_counted(
+    store: Store, anchor: Anchor
+) -> None:
+    await acts(store, 3)
+    assert anchor.unanchored() == 3
+    point = anchor.write()
+    assert point is not None
+    assert point.count == 3
+    assert anchor.write() is None
+    await acts(store, 2)
+    assert anchor.unanchored() == 2
+    found = anchor.verify()
+    assert (found.is_whole, found.anchored, found.unanchored) == (True, 3, 2)
+
+
+async def test_a_cut_end_is_found_and_what_is_left_counts_as_unanchored(
+    store: Store, anchor: Anchor
+) -> None:
+    await acts(store, 5)
+    anchor.write()
+    await store.writing(lambda c: c.execute(text("DELETE FROM audit WHERE seq > 3")).rowcount)
+    assert anchor.unanchored() == 3
+    broken = anchor.verify().broken
+    assert broken is not None
+    assert broken.seq == 4
+    assert anchor.write() is not None, "a restored backup is anchored again from where it is"
+
+
+async def test_another_record_in_the_same_file_does_not_keep_this_one_from_being_anchored(
+    store: Store, anchor: Anchor, tmp_path: Path
+) -> None:
+    other = Store(tmp_path / "other.db")
+    try:
+        await acts(other, 9)
+        Anchor(other, AuditSettings(), tmp_path).write()
+        await acts(store, 2)
+        assert anchor.unanchored() == 2
+        assert anchor.write() is not None
+        assert anchor.unanchored() == 0
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize(
+    "line", ['{"count": 1e999}', '{"count": 99}', "rubbish", "[" * 3000, '{"count": "many"}']
+)
+async def test_a_line_that_nobody_signed_anchors_nothing(
+    store: Store, anchor: Anchor, line: str
+) -> None:
+    await acts(store, 2)
+    anchor.file.write_text(line + "\n", encoding="utf-8")
+    assert anchor.unanchored() == 2
+    assert anchor.write() is not None
+    assert anchor.unanchored() == 0
+
+
+async def test_many_writers_leave_the_check_points_in_order(
+    store: Store, anchor: Anchor, tmp_path: Path
+) -> None:
+    writers = [Anchor(store, AuditSettings(), tmp_path) for _ in range(4)]
+    for _ in range(10):
+        await acts(store, 1)
+        await asyncio.gather(*(asyncio.to_thread(writer.write) for writer in writers))
+    found = anchor.verify()
+    assert found.is_whole
+    assert found.notes == ()
+    assert found.checkpoints == 10
