@@ -50,8 +50,12 @@ LATER: dict[str, int] = {
     "callout.after": 2,
 }
 """The engine's points, and the later count at which each is tried beside the first."""
-ELSEWHERE = {"run.create.before", "run.create.after", "observer.after"}
-"""Reached by the process that makes a run, and by one that somebody observes."""
+ELSEWHERE = {
+    *("run.create.before", "run.create.after", "observer.after"),
+    *("outbox.send.before", "outbox.send.after"),
+}
+"""Reached by the process that makes a run, by one that somebody observes, and by the sender of
+web hooks, which has deaths of its own in tests/process."""
 
 ASIDE = {"drorch": 1, "plan": "aside", "steps": {"settle": {"wait": "500ms"}}}
 

@@ -8,8 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 
-from drorch.failpoints import NAMES
-from tests.simulation.disaster import imagine
+from tests.simulation.disaster import POINTS, imagine
 from tests.simulation.promises import broken
 from tests.simulation.stage import perform
 from tests.simulation.telling import story
@@ -95,7 +94,7 @@ def _tell(verdict: Verdict) -> None:
 def _missing(total: Verdict, seeds: int) -> list[str]:
     """Return what hardly ever happened, so that nothing is proved about it."""
     least = _DEATHS * seeds // 5000
-    deaths = [f"death at {n}" for n in NAMES if total.killed_at[n] < least]
+    deaths = [f"death at {n}" for n in POINTS if total.killed_at[n] < least]
     return deaths + [fault for fault in _FAULTS if total.counts[fault] < least]
 
 
@@ -106,7 +105,7 @@ def _summary(total: Verdict, seeds: int, took: float, failing: int, missing: Seq
           f"{counts['kills']} deaths")  # fmt: skip
     print("faults:  ", ", ".join(f"{name} {counts[name]}" for name in _FAULTS))
     print("deaths at:", ", ".join(
-        f"{name} {total.killed_at[name]} (of {total.reached[name]} arrivals)" for name in NAMES
+        f"{name} {total.killed_at[name]} (of {total.reached[name]} arrivals)" for name in POINTS
     ))  # fmt: skip
     if missing:
         print(f"TOO RARE, so nothing is proved about: {', '.join(missing)}")
