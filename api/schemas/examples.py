@@ -102,6 +102,7 @@ EXAMPLES: Mapping[str, Any] = {
         "services": [_SERVICE],
         "started_by": "anna",
         "driver": "ced1:4711",
+        "approval": None,
         "driven": True,
         "recorded_at": "2026-11-22T06:03:00.000Z",
         "timezone": "Europe/Rome",

@@ -188,14 +188,14 @@ async def test_a_wrong_secret_is_told_once_and_names_the_token(
     fake: FakeCluster, connect: Connect
 ) -> None:
     fake.reset(vm(101))
-    fake.secret_file.with_name("wrong").write_text("0000")
-    connector = await connect(token_secret={"file": str(fake.secret_file.with_name("wrong"))})
+    fake.secret_file.with_name("wrong.secret").write_text("0000")
+    connector = await connect(token_secret={"file": str(fake.secret_file.with_name("wrong.secret"))})
     with pytest.raises(AuthenticationError, match="drorch@pve!recovery") as caught:
         await connector.identify()
     assert "0000" not in caught.value.message + caught.value.hint
     assert "pveum user token list drorch@pve" in caught.value.hint
     assert len(fake.log()) == 1  # each refusal costs 3 s, so it is not tried again
-    fake.secret_file.with_name("wrong").write_text(fake.secret_file.read_text())
+    fake.secret_file.with_name("wrong.secret").write_text(fake.secret_file.read_text())
     assert (await connector.identify()).version == "8.4.1"  # and the file is read anew
 
 

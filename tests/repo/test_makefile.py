@@ -47,7 +47,7 @@ def test_ci_calls_nothing_that_a_person_cannot(menu: str) -> None:
     listed = set(re.findall(r"^  make ([a-z-]+) ", menu, re.MULTILINE))
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     stages = re.findall(r"^stage [a-z]+ (.*)$", script, re.MULTILINE)
-    called = {stage.removeprefix("make ") for stage in stages if stage.startswith("make ")}
+    called = {stage.split()[1] for stage in stages if stage.startswith("make ")}
     assert called <= listed
     assert {"setup", "lint", "types", "test", "lab"} <= called
     assert "DRORCH_REQUIRE_LAB=1" in script
