@@ -19,6 +19,7 @@ from api.cli.exits import Exit
 from api.cli.local import LocalAccess
 from api.cli.program import program_of
 from api.cli.remote import RemoteAccess
+from api.cli.salvage import readable
 from api.cli.screen import note
 from api.settings import Settings, load_settings
 from drorch.errors import ConfigurationError, DrorchError, JournalUnavailableError
@@ -58,12 +59,14 @@ class Surroundings:
         What was done meanwhile is anchored at the end, unless told not to by *anchors*: nobody
         may be there who would do so later.
         """
-        async with _opened(self.settings()) as app:
-            try:
-                yield app
-            finally:
-                if anchors:
-                    await asyncio.shield(asyncio.to_thread(_anchor, app))
+        with readable(self.settings()) as (settings, only_read):
+            async with _opened(settings) as app:
+                app.store.only_read(only_read)
+                try:
+                    yield app
+                finally:
+                    if anchors and not only_read:
+                        await asyncio.shield(asyncio.to_thread(_anchor, app))
 
     @asynccontextmanager
     async def access(self, *, anchors: bool = True) -> AsyncIterator[Access]:

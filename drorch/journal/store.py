@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Row, bindparam, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +16,7 @@ from drorch.errors import (
     CommandRejectedError,
     JournalConflictError,
     JournalDamagedError,
+    JournalError,
     MachineClaimedError,
     RunNotFoundError,
 )
@@ -31,7 +32,7 @@ from drorch.journal.schema import Ready, prepare
 from drorch.journal.sharing import SharedReading
 from drorch.journal.sqlite import SqliteBackend
 from drorch.journal.tables import ClaimRow, EstateRow, EventRow, HoldRow, InboxRow, RunRow
-from drorch.journal.tickets import Append, Ending, EventLine
+from drorch.journal.tickets import Append, Ending, EventLine, FeedLine, Work
 from drorch.journal.url import Place
 from drorch.journal.writer import Writer
 from drorch.model.collector import collector_paused
@@ -67,15 +68,6 @@ _RECORDED = (
 )
 
 
-class FeedLine(NamedTuple):
-    """An event of any run, and its place in the order of everything."""
-
-    txn: int
-    run: str
-    seq: int
-    event: ev.Event
-
-
 def open_backend(place: Place, ready: Ready = prepare) -> Backend:
     """Open the database at *place*. Raises `JournalError`, `ConfigurationError`."""
     return SqliteBackend(place, ready) if place.url is None else PostgresBackend(place, ready)
@@ -90,6 +82,7 @@ class Store:
         self.backend = open_backend(place)
         self._writer = Writer(self.backend.commit, meter)
         self._writer.start()
+        self._refusal: JournalError | None = None
         self._open_entries = SharedReading(self._inboxes)
         self._listener: Listener | None = None
         if isinstance(self.backend, PostgresBackend):
@@ -98,6 +91,15 @@ class Store:
     @property
     def place(self) -> Place:
         return self.backend.place
+
+    def only_read(self, refusal: JournalError | None) -> None:
+        """Refuse everything that would be written, with *refusal*; None allows it again."""
+        self._refusal = refusal
+
+    async def _written(self, work: Work | Append) -> Any:
+        if self._refusal is not None:
+            raise self._refusal
+        return await self._writer.run_work(work)
 
     def close(self) -> None:
         """Finish what is queued and let go of the database. Safe to repeat."""
@@ -129,7 +131,7 @@ class Store:
         and does nothing, when the act's request has had its effect before.
         """
         if act is None:
-            result: T = await self._writer.run_work(work)
+            result: T = await self._written(work)
             return result
         whole: Callable[[Connection], T] = recorded(work, act)
         return await self._first_come(whole)
@@ -207,7 +209,7 @@ class Store:
         epoch: int | None = None,
     ) -> None:
         append = _append(run, events, after=after, answers=answers, epoch=epoch)
-        await self._writer.run_work(append)
+        await self._written(append)
 
     async def read(self, run: str, after: int = 0) -> Sequence[Recorded]:
         where = {"of": run, "after": after}

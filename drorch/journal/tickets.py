@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from drorch.run.events import Event
+
 Work = Callable[[Connection], Any]
 
 
@@ -20,6 +22,15 @@ class EventLine(NamedTuple):
     type: str
     version: int
     data: str
+
+
+class FeedLine(NamedTuple):
+    """An event of any run, and its place in the order of everything."""
+
+    txn: int
+    run: str
+    seq: int
+    event: Event
 
 
 class Ending(NamedTuple):
