@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-from tests.checks.serving import accepts, carried_out, running
+from tests.checks.serving import carried_out, running
 from tests.lab_gate import need_module
 from tests.real.family import strike
 
@@ -67,10 +67,19 @@ class PostgresServer:
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         with running(
-            command, folder=self.folder, ready=accepts(self.port), user=self._user
+            command, folder=self.folder, ready=self._answers, user=self._user
         ) as process:
             self.process = process
             yield self
+
+    def _answers(self) -> bool:
+        """Tell whether it lets somebody in: it takes connections before, and sends them away."""
+        import psycopg
+
+        with suppress(psycopg.OperationalError):
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            return True
+        return False
 
     def kill(self) -> None:
         """End the server as a crash does: every process of it, at once."""
