@@ -119,11 +119,14 @@ async def _verify(effect: Effect, state: RunState, world: World, post: Post) -> 
 
 async def _call_out(effect: Effect, step: Step, world: World) -> cmd.Report:
     assert isinstance(step.action, Callout)  # noqa: S101 (only callouts have this effect)
-    while world.may_act():
-        # Who has lost the run carries out nothing more; its new owner resolves the doubt.
+    while True:
+        if halted := await world.holds.reason(""):
+            return orders.halted(step.id, effect.attempt, halted)
+        # Asked last, and after every wait: who has lost the run carries out nothing more, and its
+        # new owner resolves the doubt.
+        if not world.may_act():
+            break
         await world.clock.sleep(_DEPOSED)
-    if halted := await world.holds.reason(""):
-        return orders.halted(step.id, effect.attempt, halted)
     reach("callout.before")
     result = await world.callouts.call(step.action.name, step.action.arguments)
     reach("callout.after")

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
+from typing_extensions import override
+
 from drorch.access.policy import APPROVAL_WITHIN
+from drorch.engine.actions import perform
+from drorch.engine.clock import SystemClock
 from drorch.engine.virtual import run_virtually
+from drorch.engine.world import HoldGuard, World
 from drorch.journal.memory import MemoryJournal
 from drorch.ports.journal import EVERYTHING
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.decisions import approval_digest
+from drorch.run.effects import Effect, EffectKind
 from drorch.run.state import HALT
 from drorch.run.status import RunStatus
 from tests.fakes.plans import callout, plan, vm
@@ -112,3 +119,35 @@ def test_an_approved_run_begins_and_one_that_nobody_approves_ends() -> None:
     assert not left.starts()
     ended = left.events[-1].at - left.events[0].at
     assert APPROVAL_WITHIN <= ended < APPROVAL_WITHIN * 1.01
+
+
+class LosingJournal(MemoryJournal):
+    """Somebody else takes the run over while the halt is asked for."""
+
+    lost = False
+
+    @override
+    async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        self.lost = True
+        return await super().held(machines)
+
+
+def test_who_loses_the_run_while_the_halt_is_asked_for_calls_nobody() -> None:
+    async def play() -> list[str]:
+        journal = LosingJournal()
+        stage = Stage(plan(callout("call")), FLEET, journal=journal)
+        world = World(
+            estates={},
+            prober=stage.prober,
+            callouts=stage.callouts,
+            holds=HoldGuard(journal),
+            clock=SystemClock(),
+            may_act=lambda: "the lease is lost" if journal.lost else "",
+        )
+        effect = Effect(EffectKind.CALL_OUT, 0, 1)
+        calling = asyncio.create_task(perform(effect, stage.state, world, lambda _: None))
+        await asyncio.sleep(30)
+        calling.cancel()
+        return stage.callouts.called
+
+    assert run_virtually(play()) == []
