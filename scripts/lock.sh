@@ -16,12 +16,17 @@ for wish in "$@"; do
   if [ "$wish" = --upgrade ]; then moving+=(--upgrade); else moving+=(--upgrade-package "$wish"); fi
 done
 
+# One version for every Python: a bundle made on one of them is installed on all.
+one=$(mktemp)
+trap 'rm -f "$one"' EXIT
+echo 'deprecated<2' >"$one"
+
 lock() { # OUTPUT, then what is particular to it
   local output=$1
   shift
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-    "${moving[@]}" --output-file "requirements/$output.txt" "$@"
+    --constraint "$one" "${moving[@]}" --output-file "requirements/$output.txt" "$@"
   echo "requirements/$output.txt: $(grep -c '^[a-z]' "requirements/$output.txt") packages"
 }
 

@@ -59,12 +59,14 @@ async def take(folder: Path) -> None:
             f'data_dir = "{folder}"\n[connectors.sim]\ntype = "simulated"\nurl = "{url}"\n'
         )
         async with Application(load_settings(folder / "drorch.toml")) as app:
-            plan = await choose_plan(app, str(example("piacenza")), by="presidio")
-            wish = Wish(chosen=plan, mode=Mode.LIVE, by="presidio")
+            plan = await choose_plan(
+                app, str(example("piacenza")), caller=system_caller("presidio")
+            )
+            wish = Wish(chosen=plan, mode=Mode.LIVE, caller=system_caller("presidio"))
             run, lease = await start_run(app, wish, keep_lease=True)
             driving = asyncio.create_task(app.supervisor.drive(run, lease=lease))
             try:
-                await _watch(LocalAccess(app, by="presidio"), run)
+                await _watch(LocalAccess(app, caller=system_caller("presidio")), run)
             finally:
                 driving.cancel()
                 await asyncio.wait({driving})
