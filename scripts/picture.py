@@ -18,6 +18,7 @@ import httpx2
 from rich.console import Console
 
 from api.bootstrap import Application
+from api.callers import system_caller
 from api.cli.access import Given, Json, Verb
 from api.cli.live import View
 from api.cli.local import LocalAccess
@@ -59,14 +60,15 @@ async def take(folder: Path) -> None:
             f'data_dir = "{folder}"\n[connectors.sim]\ntype = "simulated"\nurl = "{url}"\n'
         )
         async with Application(load_settings(folder / "drorch.toml")) as app:
+            caller = system_caller("presidio")
             plan = await choose_plan(
                 app, str(example("piacenza")), caller=system_caller("presidio")
             )
-            wish = Wish(chosen=plan, mode=Mode.LIVE, caller=system_caller("presidio"))
+            wish = Wish(chosen=plan, mode=Mode.LIVE, caller=caller)
             run, lease = await start_run(app, wish, keep_lease=True)
             driving = asyncio.create_task(app.supervisor.drive(run, lease=lease))
             try:
-                await _watch(LocalAccess(app, caller=system_caller("presidio")), run)
+                await _watch(LocalAccess(app, by="presidio"), run)
             finally:
                 driving.cancel()
                 await asyncio.wait({driving})
