@@ -189,7 +189,9 @@ async def test_a_wrong_secret_is_told_once_and_names_the_token(
 ) -> None:
     fake.reset(vm(101))
     fake.secret_file.with_name("wrong.secret").write_text("0000")
-    connector = await connect(token_secret={"file": str(fake.secret_file.with_name("wrong.secret"))})
+    connector = await connect(
+        token_secret={"file": str(fake.secret_file.with_name("wrong.secret"))}
+    )
     with pytest.raises(AuthenticationError, match="drorch@pve!recovery") as caught:
         await connector.identify()
     assert "0000" not in caught.value.message + caught.value.hint

@@ -66,9 +66,7 @@ class PostgresServer:
         command: list[str | Path] = [self._programs / "postgres", "-D", self.folder / "data"]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with running(
-            command, folder=self.folder, ready=self._answers, user=self._user
-        ) as process:
+        with running(command, folder=self.folder, ready=self._answers, user=self._user) as process:
             self.process = process
             yield self
 
