@@ -188,12 +188,13 @@ class Doorkeeper:
         Raises `EffectKnownError` when the request has been answered or had its effect, and
         `KeyReusedError`, `KeyInUseError`.
         """
-        given = request.headers.get("idempotency-key")
-        if given is None or request.method != "POST":
+        keys = request.headers.getlist("idempotency-key")
+        if not keys or request.method != "POST":
             return None, False
+        given = keys[0] if len(keys) == 1 else ""  # of two nobody knows which was meant
         if not (0 < len(given) <= _LONGEST_KEY and given.isascii() and given.isprintable()):
             raise InvalidRequestError(
-                f"an Idempotency-Key has 1 to {_LONGEST_KEY} printable characters",
+                f"a request has one Idempotency-Key of 1 to {_LONGEST_KEY} printable characters",
                 hint="a random UUID is a good one",
             )
         fingerprint = _fingerprint(request, await request.body())

@@ -155,3 +155,12 @@ async def test_what_creates_nothing_is_replayed_too(
     assert first.status_code in (200, 202)
     assert (again.status_code, again.json()) == (first.status_code, first.json())
     assert again.headers["idempotency-replayed"] == "true"
+
+
+async def test_two_keys_are_none(api: Caller) -> None:
+    await api.store()
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    body = {"plan": "town", "mode": "dry-run"}
+    answer = await api.http.post("/api/v1/runs", json=body, headers=keys)
+    assert answer.status_code == 422, answer.text
+    assert "one Idempotency-Key" in answer.json()["detail"]
