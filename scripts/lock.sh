@@ -16,6 +16,8 @@ for wish in "$@"; do
   if [ "$wish" = --upgrade ]; then moving+=(--upgrade); else moving+=(--upgrade-package "$wish"); fi
 done
 
+# Extras stay in the names: an older pip looks for `coverage[toml]` apart from `coverage`, takes the
+# newest that the registry has, and then refuses it for want of a hash.
 # One version for every Python: a bundle made on one of them is installed on all.
 one=$(mktemp)
 trap 'rm -f "$one"' EXIT
@@ -25,7 +27,7 @@ lock() { # OUTPUT, then what is particular to it
   local output=$1
   shift
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
+    --no-emit-index-url --no-emit-find-links --no-header --no-annotate --no-strip-extras \
     --constraint "$one" "${moving[@]}" --output-file "requirements/$output.txt" "$@"
   echo "requirements/$output.txt: $(grep -c '^[a-z]' "requirements/$output.txt") packages"
 }
