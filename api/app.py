@@ -14,6 +14,7 @@ from api.bootstrap import Application
 from api.dashboard import login_pages, pages, run_pages
 from api.health import NOTES, Health, runs_open
 from api.host_names import is_loopback
+from api.locale.choosing import Spoken
 from api.login import FrontDoor
 from api.metrics.exposition import Exposition
 from api.metrics.figures import Figures
@@ -106,6 +107,7 @@ def create_app(application: Application, figures: Figures | None = None) -> Fast
     app.state.names = HostNames(application.settings)
     app.add_middleware(Admission)
     app.add_middleware(Guard, names=app.state.names, server=application.settings.server)
+    app.add_middleware(Spoken)
     app.add_middleware(Observed, figures=figures, routes=app.state.routes)
     _document(app)
     return app

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,12 +12,13 @@ from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from api import locale
 from api.dashboard.visitor import NOBODY, Visitor
+from api.locale.statuses import status_word
 from api.openings import opening
 from api.wording import tries
-from drorch.model.hours import zone_named
 from plans.units import format_duration
 
 VERSION = version("drorch")
@@ -68,22 +69,6 @@ def visible(value: object) -> object:
     )
 
 
-def local_time(value: str | datetime | None, zone: str) -> str:
-    """Return a moment as HH:MM:SS where the service's people live; empty for none."""
-    if not value:
-        return ""
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.astimezone(zone_named(zone) or UTC).strftime("%H:%M:%S")
-
-
-def local_day(value: str | datetime | None, zone: str) -> str:
-    """Return a moment with its date and the name of its zone; empty for none."""
-    if not value:
-        return ""
-    at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return at.astimezone(zone_named(zone) or UTC).strftime("%d/%m/%Y %H:%M:%S %Z")
-
-
 def seconds(value: float | None) -> str:
     """Return a number of seconds as the plan language writes it: ``1h30m``."""
     if value is None:
@@ -91,6 +76,28 @@ def seconds(value: float | None) -> str:
     if value >= 1:
         return format_duration(timedelta(seconds=round(value)))
     return f"{value:.1f}s" if value >= 0.05 else "0s"
+
+
+def _said(text: str, values: Mapping[str, object]) -> Markup:
+    """Return a text with its values, which stay text whatever is in them."""
+    shown = {name: visible(value) for name, value in values.items()}
+    return escape(text).format_map(shown) if shown else escape(text)
+
+
+def say(message: str, /, **values: object) -> Markup:
+    """``_`` of the templates: *message* in the visitor's language, values escaped."""
+    return _said(locale._(message), values)
+
+
+def say_many(one: str, many: str, n: int, /, **values: object) -> Markup:
+    """``ngettext`` of the templates; ``{n}`` stands for the number."""
+    text = locale.translations(locale.language()).ngettext(one, many, n)
+    return _said(text, {"n": n, **values})
+
+
+def say_in(context: str, message: str, /, **values: object) -> Markup:
+    """``pgettext`` of the templates."""
+    return _said(locale.pgettext(context, message), values)
 
 
 @cache
@@ -104,14 +111,25 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "time": local_time,
-        "day": local_day,
+        "time": locale.time_of_day,
+        "day": locale.day_and_time,
+        "long_day": locale.long_day,
         "seconds": seconds,
         "part": lambda value: quote(str(value), safe=""),
-        "minute": lambda value, zone: local_time(value, zone)[:5],
+        "minute": locale.hour_and_minute,
+        "told": locale.told,
+        "word": status_word,
+        "of_plan": locale.of_plan,
         "opening": opening,
         "tries": tries,
         "symbol": lambda status: SYMBOLS.get(str(status), ""),
+    }
+    environment.globals |= {
+        "_": say,
+        "ngettext": say_many,
+        "pgettext": say_in,
+        "language": locale.language,
+        "LANGUAGES": locale.LANGUAGES,
     }
     return environment
 

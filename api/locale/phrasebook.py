@@ -1,0 +1,88 @@
+"""Says in somebody's language what the core has said, or the journal has kept, in English.
+
+The journal, the REST API and the logs have one language, so that a record means the same to
+everybody who reads it. Faces that speak to people translate its sentences here: the catalogue
+``core`` has each with its ``{places}``, and a sentence that fits is said anew around what stood
+in them. What fits none (the answer of a server, a comment of a person) stays as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from babel.messages.pofile import read_po
+
+from api.locale.catalogue import CORE, WRITTEN, files, translations
+from api.locale.speaking import language
+
+_PLACE = re.compile(r"\\\{(\w+)\\\}")
+_DEEPEST = 4
+_LONGEST = 4_000
+
+
+class Sentence(NamedTuple):
+    """A sentence of the core: how it is recognised, and how it is said."""
+
+    pattern: re.Pattern[str]
+    said: str
+
+
+def told(text: str) -> str:
+    """Return a text of the core in the language spoken here; unknown ones as they are."""
+    code = language()
+    if not text or code == WRITTEN:
+        return text
+    return _told(code, text, _DEEPEST)
+
+
+@lru_cache(maxsize=8192)
+def _told(code: str, text: str, depth: int) -> str:
+    whole = translations(code).gettext(text)
+    if whole != text or depth == 0 or len(text) > _LONGEST:
+        return whole
+    for sentence in _candidates(code, text):
+        if found := sentence.pattern.fullmatch(text):
+            parts = {name: _told(code, part, depth - 1) for name, part in found.groupdict().items()}
+            return sentence.said.format_map(parts)
+    return text
+
+
+def _candidates(code: str, text: str) -> Iterator[Sentence]:
+    """Yield the sentences that may fit: those that begin alike, then those that begin openly."""
+    book = _book(code)
+    yield from book.get(text[:1], ())
+    yield from book.get("", ())
+
+
+@cache
+def _book(code: str) -> dict[str, list[Sentence]]:
+    """Return the sentences with places by their first letter; empty where a place comes first."""
+    book: dict[str, list[Sentence]] = defaultdict(list)
+    for file in files(code):
+        if file.stem != CORE:
+            continue
+        with file.open("rb") as text:
+            for message in read_po(text, locale=code):
+                if isinstance(message.id, str) and "{" in message.id and message.string:
+                    first = "" if message.id.startswith("{") else message.id[0]
+                    book[first].append(Sentence(_pattern(message.id), str(message.string)))
+    for sentences in book.values():
+        sentences.sort(key=lambda sentence: -len(sentence.pattern.pattern))
+    return book
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    seen: set[str] = set()
+
+    def place(found: re.Match[str]) -> str:
+        name = found[1]
+        if name in seen:
+            return f"(?P={name})"
+        seen.add(name)
+        return f"(?P<{name}>.+?)"
+
+    return re.compile(_PLACE.sub(place, re.escape(sentence)), re.DOTALL)

@@ -1,0 +1,49 @@
+"""The catalogues hold what the code says, translated, with the same places in it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from babel.messages.catalog import Message
+
+from api.locale.catalogue import CORE, LANGUAGES, WRITTEN
+from scripts.catalogues import FACES, catalogue_file, collect, read, refreshed
+
+OTHERS = [language for language in LANGUAGES if language != WRITTEN]
+EACH = [(language, face) for language in OTHERS for face in (*FACES, CORE)]
+
+
+def messages(language: str, face: str) -> list[Message]:
+    return [message for message in read(language, face) if message.id]
+
+
+def forms(message: Message) -> list[tuple[str, str]]:
+    """Return each English form with what it is in the other language."""
+    if isinstance(message.id, str):
+        return [(message.id, str(message.string))]
+    return list(zip(message.id, message.string or (), strict=False))
+
+
+@pytest.mark.parametrize(("language", "face"), [e for e in EACH if e[1] != CORE])
+def test_a_catalogue_has_what_the_code_says_and_nothing_else(language: str, face: str) -> None:
+    file = catalogue_file(language, face)
+    assert file.read_text(encoding="utf-8") == refreshed(language, face, collect()[face]), (
+        "run 'make catalogues'"
+    )
+
+
+@pytest.mark.parametrize(("language", "face"), EACH)
+def test_every_text_is_translated(language: str, face: str) -> None:
+    missing = [m.id for m in messages(language, face) if not all(t for _, t in forms(m))]
+    assert missing == []
+    assert [m.id for m in messages(language, face) if m.fuzzy] == []
+
+
+@pytest.mark.parametrize(("language", "face"), EACH)
+def test_places_are_the_same(language: str, face: str) -> None:
+    for message in messages(language, face):
+        for english, other in forms(message):
+            places = [set(re.findall(r"\{(\w*)\}", text)) for text in (english, other)]
+            assert places[1] <= places[0], (english, other)
+            assert places[0] - places[1] <= {"n"}, (english, other)

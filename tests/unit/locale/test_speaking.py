@@ -1,0 +1,61 @@
+"""Which language is spoken to whom, and what is said in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.locale import _, language, ngettext, of_plan, speaking, time_of_day, told
+from api.locale.choosing import preferred
+from api.locale.statuses import status_word
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("", "en"),
+        ("it", "it"),
+        ("it-IT,it;q=0.9,en-US;q=0.8,en;q=0.7", "it"),
+        ("en-GB,en;q=0.9,it;q=0.5", "en"),
+        ("de-DE,de;q=0.9,it;q=0.4", "it"),
+        ("de, fr;q=0.5", "en"),
+        ("it;q=0, en;q=0.1", "en"),
+        ("it;q=rubbish, en", "en"),
+        (",,;;q==,it" + "," * 500, "it"),
+    ],
+)
+def test_a_browser_gets_the_language_it_likes_best(header: str, code: str) -> None:
+    assert preferred(header) == code
+
+
+def test_a_language_lasts_as_long_as_it_is_spoken() -> None:
+    with speaking("it"):
+        assert language() == "it"
+        assert status_word("healthy") == "in salute"
+    assert language() == "en"
+    assert status_word("healthy") == "healthy"
+    assert status_word("awaiting_approval") == "awaiting approval"
+
+
+def test_a_status_that_has_no_word_is_shown_as_it_is() -> None:
+    assert status_word("half_way") == "half way"
+
+
+def test_what_nobody_translated_stays_english() -> None:
+    with speaking("it"):
+        assert _("no catalogue has {this}", this="{that}") == "no catalogue has {that}"
+        assert ngettext("{n} xyzzy", "{n} xyzzies", 3) == "3 xyzzies"
+        assert told("550 5.7.1 relaying denied") == "550 5.7.1 relaying denied"
+
+
+def test_texts_of_a_plan_come_in_any_language_they_have() -> None:
+    with speaking("it"):
+        assert of_plan({"en": "Taxes", "it": "Tributi"}) == "Tributi"
+        assert of_plan({"en": "Taxes"}) == "Taxes"
+    assert of_plan({"it": "Tributi"}) == "Tributi"
+    assert of_plan({"de": "Steuern"}) == "Steuern"
+    assert of_plan({}) == ""
+
+
+def test_times_are_those_of_the_zone() -> None:
+    assert time_of_day("2026-07-01T01:02:03Z", "Europe/Rome") == "03:02:03"
+    assert time_of_day(None, "Europe/Rome") == ""
