@@ -83,7 +83,7 @@ def read(language: str, face: str) -> Catalog:
     """Return a catalogue as it is; an empty one where there is none yet."""
     file = catalogue_file(language, face)
     if not file.is_file():
-        return Catalog(locale=language, domain=face)
+        return Catalog(domain=face)
     with file.open("rb") as text:
         return read_po(text, locale=language, domain=face)
 
@@ -91,7 +91,7 @@ def read(language: str, face: str) -> Catalog:
 def refreshed(language: str, face: str, messages: set[Message]) -> str:
     """Return the text of a catalogue that has just these messages, translations kept."""
     before = read(language, face)
-    after = Catalog(locale=language, domain=face, fuzzy=False)
+    after = Catalog(domain=face, fuzzy=False)  # two forms, as the header says
     for text, context in sorted(messages, key=lambda m: (str(m[0]), m[1] or "")):
         known = before.get(text, context)
         after.add(text, known.string if known else None, context=context)

@@ -11,9 +11,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth import COOKIE, PLAIN_COOKIE, PUBLIC, May
-from api.dashboard.login_words import words_for
 from api.dashboard.rendering import VERSION, page
 from api.dashboard.visitor import own_path
+from api.locale import _, noted
+from api.locale import told as said
 from api.login import Attempt, FrontDoor
 from api.oidc import CALLBACK, WITHIN, Provider, words_of
 from api.schemas.access_problems import LoginRefusedError, TooManyRequestsError
@@ -29,6 +30,13 @@ router = APIRouter()
 
 LEAVING = "__Host-drorch-oidc"
 PLAIN_LEAVING = "drorch-oidc"
+_REFUSED = noted(
+    "Name, password and code do not fit together. A code works once: wait for the next."
+)
+_WAIT = noted(
+    "Too many failed log-ins. Try again in {again} seconds. The command line on the machine of "
+    "the service needs no log-in: drorch status last"
+)
 Next = Annotated[str, Query(max_length=2000)]
 Anyone = Annotated[Caller, Depends(May(None))]
 
@@ -68,19 +76,16 @@ def _shown(
     request: Request, *, next_: str = "/", told: str = "", status: int = 200, again: int = 0
 ) -> HTMLResponse:
     provider: Provider | None = request.app.state.provider
-    words = words_for(request.headers.get("accept-language", ""))
     answer = page(
         "login.html",
         status,
-        words=words,
-        told=told.format_map({"again": again}) if again else told,
+        told=_(told, again=again) if again else _(told),
         next=own_path(next_),
         oidc=provider.settings.title if provider is not None else "",
         version=VERSION,
     )
     if again:
         answer.headers["Retry-After"] = str(again)
-    answer.headers["Vary"] = "Accept-Language"
     return answer
 
 
@@ -97,7 +102,6 @@ async def log_in(request: Request) -> Response:
     """Begin a session, or show the page again without saying what was wrong."""
     fields = await _fields(request)
     door: FrontDoor = request.app.state.front_door
-    words = words_for(request.headers.get("accept-language", ""))
     next_ = own_path(fields.get("next", ""))
     attempt = Attempt(
         name=fields.get("name", ""),
@@ -109,9 +113,9 @@ async def log_in(request: Request) -> Response:
     try:
         _, cookie = await door.log_in(attempt)
     except LoginRefusedError:
-        return _shown(request, next_=next_, told=words["refused"], status=401)
+        return _shown(request, next_=next_, told=_REFUSED, status=401)
     except TooManyRequestsError as error:
-        return _shown(request, next_=next_, told=words["wait"], status=429, again=error.again)
+        return _shown(request, next_=next_, told=_WAIT, status=429, again=error.again)
     return await _entered(request, cookie, next_)
 
 
@@ -145,12 +149,10 @@ async def begin_oidc(request: Request) -> Response:
         begun = await provider.begin(here + CALLBACK, next_)
     except DrorchError as error:
         log.warning("oidc.away", reason=error.message)
-        return _shown(request, next_=next_, told=words_of(error), status=503)
+        return _shown(request, next_=next_, told=said(words_of(error)), status=503)
     # A page with a link, and no redirect: our own policy lets forms lead nowhere else.
-    words = words_for(request.headers.get("accept-language", ""))
     leaving = page(
         "leaving.html",
-        words=words,
         to=begun.address,
         title=provider.settings.title,
         version=VERSION,
@@ -170,7 +172,6 @@ async def end_oidc(request: Request) -> Response:
 async def _come_back(request: Request) -> Response:
     provider: Provider | None = request.app.state.provider
     door: FrontDoor = request.app.state.front_door
-    words = words_for(request.headers.get("accept-language", ""))
     if provider is None:
         return _shown(request, status=404)
     address = _address(request)
@@ -178,16 +179,16 @@ async def _come_back(request: Request) -> Response:
         door.limits.refuse("", address)
         proved = await provider.finish(dict(request.query_params), _cookie(request, _LEAVING))
     except TooManyRequestsError as error:
-        return _shown(request, told=words["wait"], status=429, again=error.again)
+        return _shown(request, told=_WAIT, status=429, again=error.again)
     except DrorchError as error:
         if isinstance(error, OidcError):
             door.limits.failed("", address)
         log.warning("oidc.refused", reason=error.message, address=address)
-        return _shown(request, told=words_of(error), status=401)
+        return _shown(request, told=said(words_of(error)), status=401)
     person = await door.app.gate.person_of_subject(proved.subject)
     if person is None or person.disabled_at is not None:
         log.warning("oidc.unknown", subject=proved.subject, address=address)
-        return page("unknown.html", 403, words=words, sub=proved.sub, version=VERSION)
+        return page("unknown.html", 403, sub=proved.sub, version=VERSION)
     request_id = request.scope["state"].get("request_id", "")
     _, cookie = await door.begin(person, address, request_id, by="oidc")
     return await _entered(request, cookie, own_path(proved.next))

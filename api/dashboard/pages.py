@@ -1,46 +1,21 @@
-"""The pages beside a run's: the start page, the reference of the API, the types of problems."""
+"""The pages that explain: the reference of the API, and the types of problems."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
-from api.auth import PUBLIC, READING
+from api.auth import PUBLIC
 from api.dashboard.rendering import VERSION, page
-from api.dashboard.visitor import visitor_of
-from api.orchestrators import orchestrators
-from api.routes.desk import TheDesk
-from api.routes.graphs import graph_json
 from api.schemas.problem_types import catalogue
-from drorch.journal.pages import runs_page
-from drorch.model.graph import expected
-from drorch.model.plan import Plan
 
 router = APIRouter()
 
 _NEWEST = 30
-
-
-@router.get("/", response_class=HTMLResponse, dependencies=[READING])
-async def start_page(request: Request, desk: TheDesk) -> HTMLResponse:
-    """List the newest runs and the stored plans."""
-    lines = (await runs_page(desk.app.store, _NEWEST)).lines
-    runs = [await desk.run_json(line) for line in lines]
-    plans = [(stored, await desk.compiled(stored)) for stored in await desk.app.shelf.plans()]
-    return page(
-        "start.html",
-        visitor=visitor_of(request),
-        runs=runs,
-        plans=plans,
-        nodes=await orchestrators(desk.app),
-        now=desk.app.clock.now(),
-        zone=desk.app.settings.server.timezone,
-        version=VERSION,
-    )
 
 
 @router.get("/docs", response_class=HTMLResponse, dependencies=[PUBLIC])
@@ -48,31 +23,6 @@ async def docs(request: Request) -> HTMLResponse:
     """Show the OpenAPI document as a page of our own: nothing is loaded from elsewhere."""
     document = request.app.openapi()
     return page("docs.html", info=document["info"], calls=_calls(document), version=VERSION)
-
-
-@router.get("/plans/{plan}", response_class=HTMLResponse, dependencies=[READING])
-async def plan_page(plan: str, request: Request, desk: TheDesk) -> HTMLResponse:
-    """Show a stored plan in the order in which it comes up."""
-    found, stored = await desk.plan(plan)
-    graph = graph_json(found)
-    critical = set(graph["critical_path"])
-    return page(
-        "plan.html",
-        visitor=visitor_of(request),
-        plan=found,
-        stored=stored,
-        graph=graph,
-        critical=critical,
-        waves=[[found.steps[n] for n in wave] for wave in _numbers(found, graph["waves"])],
-        expected=expected,
-        zone=desk.app.settings.server.timezone,
-        version=VERSION,
-    )
-
-
-def _numbers(plan: Plan, waves: Sequence[Sequence[str]]) -> list[list[int]]:
-    number = {step.id: place for place, step in enumerate(plan.steps)}
-    return [[number[step] for step in wave] for wave in waves]
 
 
 def _calls(document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -113,6 +113,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "time": locale.time_of_day,
         "day": locale.day_and_time,
+        "day_minute": locale.day_and_minute,
         "long_day": locale.long_day,
         "seconds": seconds,
         "part": lambda value: quote(str(value), safe=""),

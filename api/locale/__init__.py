@@ -9,6 +9,7 @@ from api.locale.phrasebook import told
 from api.locale.speaking import _, language, ngettext, noted, pgettext, speak, speaking
 from api.locale.times import (
     day,
+    day_and_minute,
     day_and_time,
     hour_and_minute,
     long_day,
@@ -20,6 +21,7 @@ __all__ = [
     "LANGUAGES",
     "_",
     "day",
+    "day_and_minute",
     "day_and_time",
     "hour_and_minute",
     "language",

@@ -37,6 +37,12 @@ def day(value: str | datetime | None, zone: str) -> str:
     return at.strftime("%d/%m/%Y") if at else ""
 
 
+def day_and_minute(value: str | datetime | None, zone: str) -> str:
+    """Return a moment with its date, to the minute; empty for none."""
+    at = _there(value, zone)
+    return at.strftime("%d/%m/%Y %H:%M") if at else ""
+
+
 def day_and_time(value: str | datetime | None, zone: str) -> str:
     """Return a moment with its date and the name of its zone; empty for none."""
     at = _there(value, zone)

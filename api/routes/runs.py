@@ -101,12 +101,12 @@ async def list_runs(
 ) -> Json:
     """List the runs, newest first; filters may be repeated."""
     wanted = RunFilter(plan=plan or "", modes=mode or (), statuses=status or ())
-    lines, more = await desk.reader.runs(wanted, limit, _place(cursor))
+    lines, more = await desk.reader.runs(wanted, limit, place_of(cursor))
     items = [await desk.run_json(line) for line in lines]
     return {"items": items, "next": to_cursor(" ".join(lines[-1].place)) if more else None}
 
 
-def _place(cursor: str | None) -> Place | None:
+def place_of(cursor: str | None) -> Place | None:
     """Return the place behind *cursor*. Raises `InvalidRequestError`."""
     if not (place := from_cursor(cursor)):
         return None

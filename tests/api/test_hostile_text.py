@@ -136,7 +136,10 @@ def look(page: Page, text: str) -> None:
         assert not [name for name in attributes if name.startswith("on")], (tag, attributes)
         for link in _LINKS:
             where = attributes.get(link) or "/"
-            assert where.startswith(("/", "#", "tel:", "mailto:", "data:,")), (tag, attributes)
+            assert where.startswith(("/", "#", "?lang=", "tel:", "mailto:", "data:,")), (
+                tag,
+                attributes,
+            )
     scripts = page.all("script")
     assert all((script.get("src") or "").startswith("/static/") for script in scripts)
     assert not list(_controls(text))

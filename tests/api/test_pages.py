@@ -62,7 +62,7 @@ async def test_the_start_page_lists_runs_and_plans(http: httpx2.AsyncClient, api
     run = await api.start("simulate")
     page = await show(http, "/")
     assert f"/runs/{run}" in [a["href"] for a in page.all("a")]
-    assert "SIMULATE" in page.words
+    assert "SIMULATION" in page.words
 
 
 @pytest.mark.parametrize(

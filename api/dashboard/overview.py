@@ -1,0 +1,162 @@
+"""What the first page tells: the open run first; on an ordinary day, whether one could begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from api.dashboard.glance import Glance
+from api.dashboard.run_view import band_of
+from api.locale import _, ngettext
+from api.routes.desk import Desk
+from api.telling import connector_types
+from drorch.journal.pages import RunLine, newest_runs, open_runs
+from drorch.journal.shelf import StoredPlan
+from drorch.model.plan import Plan
+from drorch.run.status import Mode, RunStatus
+from drorch.run.views import Json, needs_attention
+
+MOST_OPEN = 12
+MOST_UNCOVERED = 20
+_REHEARSALS = (Mode.DRILL, Mode.DRY_RUN, Mode.SIMULATE, Mode.LIVE)
+"""The best proof first: what was booted, what was looked at, what was imagined, the real thing."""
+
+
+async def open_cards(desk: Desk) -> list[Json]:
+    """Return the runs that have not ended: the real ones first, then the newest."""
+    types = connector_types(desk.app.settings.connectors)
+    cards = []
+    for line in list(await open_runs(desk.app.store))[:MOST_OPEN]:
+        state = await desk.reader.state(line.id)
+        run = await desk.run_json(line)
+        done = run["counts"]["healthy"] + run["counts"]["skipped"]
+        cards.append(
+            run
+            | {
+                "band": band_of(state, types),
+                "asked": len(needs_attention(state)),
+                "done": done,
+                "all": len(state.steps),
+                "services_up": sum(s["state"] == "up" for s in run["services"]),
+                "is_live": state.mode is Mode.LIVE,
+            }
+        )
+    return sorted(cards, key=lambda card: not card["is_live"])
+
+
+async def plan_lines(desk: Desk) -> list[Json]:
+    """Return each stored plan with when it was last rehearsed, and how that went."""
+    rehearsals = [(mode, await _by_plan(desk, mode)) for mode in _REHEARSALS]
+    lines = []
+    for stored in await desk.app.shelf.plans():
+        plan = await desk.compiled(stored)
+        newest = [(mode, runs[stored.plan]) for mode, runs in rehearsals if stored.plan in runs]
+        told = [_rehearsal(mode, await desk.run_json(line), stored) for mode, line in newest]
+        lines.append(_plan_line(stored, plan, told))
+    return lines
+
+
+async def _by_plan(desk: Desk, mode: Mode) -> Mapping[str, RunLine]:
+    return {line.plan: line for line in await newest_runs(desk.app.store, mode)}
+
+
+def _rehearsal(mode: Mode, run: Json, stored: StoredPlan) -> Json:
+    return {
+        "mode": mode,
+        "run": run["id"],
+        "status": run["status"],
+        "at": run["ended_at"] or run["created_at"],
+        "is_older": run["revision"] is not None and run["revision"] != stored.revision,
+        "good": run["status"] == RunStatus.SUCCEEDED,
+    }
+
+
+def _plan_line(stored: StoredPlan, plan: Plan, rehearsals: Sequence[Json]) -> Json:
+    return {
+        "id": stored.plan,
+        "title": plan.title,
+        "revision": stored.revision,
+        "stored_at": stored.created_at,
+        "steps": len(plan.steps),
+        "machines": sum(step.machine is not None for step in plan.steps),
+        "services": len(plan.services),
+        "rehearsals": rehearsals,
+        "is_proven": any(r["good"] and not r["is_older"] for r in rehearsals),
+    }
+
+
+def connector_lines(names: Sequence[str], types: Mapping[str, str], seen: Glance) -> list[Json]:
+    """Return each connector with who is behind it as it was last seen."""
+    away = {one["connector"]: one for one in seen.fleet["away"]}
+    lines = []
+    for name in names:
+        machines = [one for one in seen.fleet["items"] if one["connector"] == name]
+        lines.append(
+            {
+                "name": name,
+                "type": types.get(name, ""),
+                "away": away.get(name),
+                "machines": len(machines),
+                "running": sum(one["power"] == "running" for one in machines),
+            }
+        )
+    return lines
+
+
+def coverage(seen: Glance) -> Json:
+    """Return how much of the fleet some plan would bring back, and what none would."""
+    machines = seen.fleet["items"]
+    uncovered = [one for one in machines if not one["plans"]]
+    return {
+        "machines": len(machines),
+        "covered": len(machines) - len(uncovered),
+        "uncovered": uncovered[:MOST_UNCOVERED],
+        "more": max(0, len(uncovered) - MOST_UNCOVERED),
+        "held": [one for one in machines if one["hold"]],
+    }
+
+
+def readiness_words(plans: Sequence[Json], seen: Glance | None) -> list[tuple[str, str]]:
+    """Return what has to be said first of an ordinary day, each with ``good`` or ``warn``."""
+    if not plans:
+        told = _("No plan is stored: nothing could be recovered with drorch yet.")
+        return [("warn", told)]
+    told_of = [_proven(plans)]
+    if seen is not None:
+        told_of += _covered(coverage(seen), seen)
+    return told_of
+
+
+def _proven(plans: Sequence[Json]) -> tuple[str, str]:
+    unproven = [one["id"] for one in plans if not one["is_proven"]]
+    if not unproven:
+        return "good", _("Every plan was rehearsed as it is now.")
+    many = ngettext(
+        "{n} plan was never rehearsed successfully as it is now: {plans}",
+        "{n} plans were never rehearsed successfully as they are now: {plans}",
+        len(unproven),
+        plans=", ".join(unproven[:5]),
+    )
+    return "warn", many
+
+
+def _covered(found: Json, seen: Glance) -> list[tuple[str, str]]:
+    told = []
+    missing = found["machines"] - found["covered"]
+    if missing:
+        words = ngettext("{n} machine is in no plan", "{n} machines are in no plan", missing)
+        told.append(("warn", words))
+    away = [one["connector"] for one in seen.fleet["away"]]
+    return told + [("warn", _("{connector} does not answer", connector=name)) for name in away]
+
+
+def run_lines(runs: Sequence[Json]) -> list[dict[str, Any]]:
+    """Return runs for a table: how far each came, in numbers."""
+    return [
+        {
+            **run,
+            "done": run["counts"]["healthy"] + run["counts"]["skipped"],
+            "all": sum(run["counts"].values()),
+        }
+        for run in runs
+    ]

@@ -1,0 +1,153 @@
+"""The page of a plan, from which a run is started."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from urllib.parse import parse_qs, quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import ValidationError
+
+from api.auth import READING, Rehearser, named
+from api.dashboard.rendering import VERSION, page
+from api.dashboard.visitor import visitor_of
+from api.locale import _
+from api.operations import Wish, chosen, start_run
+from api.routes.desk import Desk, TheDesk
+from api.routes.graphs import graph_json
+from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError, MediaTypeError
+from api.schemas.runs import RunRequest
+from drorch.access.principal import Caller, Means, NotAllowedError, RequestKey
+from drorch.access.roles import Role, is_allowed, to_start
+from drorch.errors import DrorchError
+from drorch.journal.ledger import EffectKnownError
+from drorch.journal.shelf import StoredPlan
+from drorch.model.graph import expected
+from drorch.model.plan import Plan
+from drorch.run.status import Mode
+
+router = APIRouter()
+
+_STARTED = (Mode.DRY_RUN, Mode.SIMULATE, Mode.LIVE)
+
+
+@router.get("/plans/{plan}", response_class=HTMLResponse, dependencies=[READING])
+async def plan_page(plan: str, request: Request, desk: TheDesk) -> HTMLResponse:
+    """Show a stored plan in the order in which it comes up."""
+    found, stored = await desk.plan(plan)
+    return _plan_page(request, desk, found, stored)
+
+
+def _plan_page(
+    request: Request, desk: Desk, plan: Plan, stored: StoredPlan, refused: DrorchError | None = None
+) -> HTMLResponse:
+    graph = graph_json(plan)
+    visitor = visitor_of(request)
+    return page(
+        "plan.html",
+        409 if refused else 200,
+        visitor=visitor,
+        plan=plan,
+        stored=stored,
+        graph=graph,
+        critical=set(graph["critical_path"]),
+        waves=[[plan.steps[n] for n in wave] for wave in _numbers(plan, graph["waves"])],
+        expected=expected,
+        modes=[mode for mode in _STARTED if _may(visitor.role, mode)],
+        two=desk.app.settings.policy.policy().takes_two(Mode.LIVE),
+        refused=refused,
+        key=uuid4().hex,
+        zone=desk.app.settings.server.timezone,
+        version=VERSION,
+    )
+
+
+def _may(role: str, mode: Mode) -> bool:
+    return role in tuple(Role) and is_allowed(Role(role), to_start(mode))
+
+
+@router.post("/plans/{plan}/runs", response_model=None)
+async def start_by_form(
+    plan: str, request: Request, caller: Rehearser, desk: TheDesk
+) -> RedirectResponse | HTMLResponse:
+    """Start a run by the page's form and go to it; what refuses it is said on the page."""
+    found, stored = await desk.plan(plan)
+    fields = await _fields(request)
+    try:
+        wanted = _wanted(plan, fields)
+        wish = _wish(_once(caller, fields.get("key", ""), fields), wanted, found, stored)
+        run, _lease = await start_run(desk.app, wish, keep_lease=False)
+    except EffectKnownError as error:
+        run = str(error.known.effect.get("object", "")).removeprefix("run/")
+    except NotAllowedError:
+        raise
+    except DrorchError as error:
+        return _plan_page(request, desk, found, stored, error)
+    return RedirectResponse(f"/runs/{quote(run, safe='')}", 303)
+
+
+def _once(caller: Caller, key: str, fields: Mapping[str, str]) -> Caller:
+    """Return *caller* with a key for this form as it was sent: twice is once, then."""
+    if not key:
+        return caller
+    content = hashlib.sha256(repr(sorted(fields.items())).encode()).hexdigest()
+    known = RequestKey(caller=caller.by.identity, key=f"page-{key[:64]}", fingerprint=content)
+    return replace(caller, key=known)
+
+
+def _wanted(plan: str, fields: Mapping[str, str]) -> RunRequest:
+    """Return what the form asks for. Raises `InvalidRequestError`."""
+    only = [part for part in fields.get("only", "").replace(",", " ").split() if part]
+    try:
+        return RunRequest(
+            plan=plan,
+            mode=fields.get("mode", "dry-run"),
+            reason=fields.get("reason", ""),
+            only=only,
+            confirm=fields.get("confirm") or None,
+            break_glass=fields.get("break_glass", ""),
+            by=fields.get("by", ""),
+        )
+    except ValidationError as error:
+        raise InvalidRequestError(str(error.errors()[0]["msg"])) from error
+
+
+def _wish(caller: Caller, wanted: RunRequest, plan: Plan, stored: StoredPlan) -> Wish:
+    mode = Mode(wanted.mode)
+    caller = named(caller, wanted.by or ("web page" if caller.by.means is Means.OPEN else ""))
+    caller.by.allow(to_start(mode))
+    if mode is Mode.LIVE and wanted.confirm != wanted.plan:
+        raise ConfirmationNeededError(
+            _("a live run powers real machines on: type {plan} to confirm it", plan=wanted.plan)
+        )
+    return Wish(
+        chosen=chosen(stored, plan),
+        mode=mode,
+        caller=caller,
+        reason=wanted.reason,
+        only=wanted.only,
+        break_glass=wanted.break_glass,
+    )
+
+
+async def _fields(request: Request) -> Mapping[str, str]:
+    """Return the fields of the form. Raises `MediaTypeError` or `InvalidRequestError`."""
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        raise MediaTypeError(
+            "this address takes the page's own form", hint="programs use POST /api/v1/runs"
+        )
+    try:
+        fields = parse_qs((await request.body()).decode(), max_num_fields=12)
+    except ValueError as error:
+        raise InvalidRequestError("the form cannot be read") from error
+    return {name: values[-1].replace("\r\n", "\n") for name, values in fields.items()}
+
+
+def _numbers(plan: Plan, waves: Sequence[Sequence[str]]) -> list[list[int]]:
+    number = {step.id: place for place, step in enumerate(plan.steps)}
+    return [[number[step] for step in wave] for wave in waves]
