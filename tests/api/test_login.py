@@ -375,7 +375,7 @@ async def test_the_page_speaks_italian_to_who_asks_for_it(http: httpx2.AsyncClie
     page = await http.get("/login", headers={**HTML, "Accept-Language": "it-IT,it;q=0.9,en;q=0.8"})
     assert '<html lang="it">' in page.text
     assert "Accedi" in page.text
-    page = await http.get("/login", headers={**HTML, "Accept-Language": "de, en;q=0.5, it"})
+    page = await http.get("/login", headers={**HTML, "Accept-Language": "de, it;q=0.2, en;q=0.5"})
     assert "Log in" in page.text
 
 
