@@ -26,7 +26,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
-.PHONY: help setup demo test lint types check lab crash chaos chaos-sample simulate fuzz bench \
+.PHONY: help setup demo test browser lint types check lab crash chaos chaos-sample simulate fuzz bench \
 	bench-peers bench-listeners bench-flood schemathesis catalogues schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
@@ -52,7 +52,7 @@ demo: $(READY) ## a simulated fleet of 140 machines is recovered before your eye
 	@$(RUN)/drorch demo
 
 test: $(READY) ## all tests that need no hypervisor; says what to install for those it skips
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not lab and not chaos" $(PYTEST_ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not lab and not chaos and not browser" $(PYTEST_ARGS)
 
 lint: $(READY) ## style, formatting and the direction of imports
 	$(RUN)/ruff check .
@@ -64,6 +64,9 @@ types: $(READY) ## static types, strictly
 	$(RUN)/mypy -p scripts -p docs.examples
 
 check: lint types test ## lint, types and test: what a change has to pass
+
+browser: $(READY) ## the pages in a real browser: Chromium (Debian: apt-get install chromium)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout 600 -m browser $(PYTEST_ARGS) tests/browser
 
 lab: $(LAB_READY) ## the suite with real hypervisors: libvirt and eight QEMU guests (root; Debian)
 	$(RUN)/python -m pytest -m lab $(PYTEST_ARGS) tests
