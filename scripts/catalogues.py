@@ -38,7 +38,7 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "words": ("api",),
 }
 """Which part of the code speaks out of which catalogue; the first whose path fits."""
-_CORE = ("drorch", "connectors", "plans")
+_SPEAKING = ("drorch", "connectors", "plans", "api")
 Message = tuple[str | tuple[str, ...], str | None]
 
 
@@ -112,13 +112,13 @@ def as_text(catalogue: Catalog, language: str) -> str:
 
 
 def literals() -> set[str]:
-    """Return every text literal of the core, the connectors and the plan language.
+    """Return every text literal of the code.
 
     A text with places has ``{}`` where a value goes: what the catalogue of the core has is held
     against these.
     """
     found: set[str] = set()
-    for package in _CORE:
+    for package in _SPEAKING:
         for file in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):

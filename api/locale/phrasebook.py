@@ -20,6 +20,7 @@ from api.locale.catalogue import CORE, WRITTEN, files, translations
 from api.locale.speaking import language
 
 _PLACE = re.compile(r"\\\{(\w+)\\\}")
+_BETWEEN = ("; ", ", ")
 _DEEPEST = 4
 _LONGEST = 4_000
 
@@ -44,10 +45,31 @@ def _told(code: str, text: str, depth: int) -> str:
     whole = translations(code).gettext(text)
     if whole != text or depth == 0 or len(text) > _LONGEST:
         return whole
+    if (listed := _all_known(code, text, depth)) is not None:
+        return listed
     for sentence in _candidates(code, text):
         if found := sentence.pattern.fullmatch(text):
             parts = {name: _told(code, part, depth - 1) for name, part in found.groupdict().items()}
             return sentence.said.format_map(parts)
+    return _one_by_one(code, text, depth)
+
+
+def _all_known(code: str, text: str, depth: int) -> str | None:
+    """Return a list said anew if every part of it is known: no place may reach over a comma."""
+    for between in _BETWEEN:
+        if between in text:
+            parts = text.split(between)
+            said = [_told(code, part, depth - 1) for part in parts]
+            if all(after != before for before, after in zip(parts, said, strict=True)):
+                return between.join(said)
+    return None
+
+
+def _one_by_one(code: str, text: str, depth: int) -> str:
+    """Say the parts of a list each for itself; put together, unknown ones are as they were."""
+    for between in _BETWEEN:
+        if between in text:
+            return between.join(_told(code, part, depth - 1) for part in text.split(between))
     return text
 
 

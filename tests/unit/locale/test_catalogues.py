@@ -8,9 +8,22 @@ import pytest
 from babel.messages.catalog import Message
 
 from api.locale.catalogue import CORE, LANGUAGES, WRITTEN
-from scripts.catalogues import FACES, catalogue_file, collect, read, refreshed
+from scripts.catalogues import FACES, catalogue_file, collect, literals, read, refreshed
 
 OTHERS = [language for language in LANGUAGES if language != WRITTEN]
+COMPOSED = {
+    "slots are taken": ("slots", "are taken"),
+    "slots of connector": ("slots", " of {} {}", "connector"),
+    "slots of group": ("slots", " of {} {}", "group"),
+    "slots of host": ("slots", " of {} {}", "host"),
+    "its machine RUNS, unverified; last seen": ("its machine RUNS, unverified", "last seen"),
+    "and asks no question": ("asks no question",),
+    "and belongs to an aborting run": ("belongs to an aborting run",),
+    "and cannot be accepted now": ("cannot be accepted now",),
+    "and cannot be skipped now": ("cannot be skipped now",),
+    "and has not failed": ("has not failed",),
+}
+"""Words that the code puts together, and from what."""
 EACH = [(language, face) for language in OTHERS for face in (*FACES, CORE)]
 
 
@@ -47,3 +60,17 @@ def test_places_are_the_same(language: str, face: str) -> None:
             places = [set(re.findall(r"\{(\w*)\}", text)) for text in (english, other)]
             assert places[1] <= places[0], (english, other)
             assert places[0] - places[1] <= {"n"}, (english, other)
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_core_still_says_what_its_catalogue_translates(language: str) -> None:
+    """A sentence may be put together from parts; each part has to stand in the code."""
+    said = "\n".join(sorted(literals()))
+    gone = []
+    for message in messages(language, CORE):
+        parts = re.split(r"\{\w+\}", str(message.id).replace("{{", "{").replace("}}", "}"))
+        words = [part.strip(" ():;,") for part in parts]
+        for word in words:
+            stands = all(part in said for part in COMPOSED.get(word, (word,)))
+            gone += [message.id] if len(word) > 3 and not stands else []
+    assert gone == []

@@ -59,3 +59,36 @@ def test_texts_of_a_plan_come_in_any_language_they_have() -> None:
 def test_times_are_those_of_the_zone() -> None:
     assert time_of_day("2026-07-01T01:02:03Z", "Europe/Rome") == "03:02:03"
     assert time_of_day(None, "Europe/Rome") == ""
+
+
+@pytest.mark.parametrize(
+    ("english", "italian"),
+    [
+        ("its turn", "il suo turno"),
+        ("db (starting), core (2 of 3)", "db (in avvio), core (2 di 3)"),
+        ("all 4 slots of host pve1 are taken", "tutti i 4 posti dell'host pve1 sono occupati"),
+        ("db (starting) and 3 more", "db (in avvio) e altri 3"),
+        (
+            "asked tcp 10.1.1.1:5432: connection refused: the host is there and nothing listens",
+            "chiesto tcp 10.1.1.1:5432: connessione rifiutata: l'host c'è e non ascolta nessuno",
+        ),
+        ("node pve2 is dark: it {burns}", "il nodo pve2 è spento o irraggiungibile: it {burns}"),
+    ],
+)
+def test_a_sentence_of_the_core_is_said_anew(english: str, italian: str) -> None:
+    assert told(english) == english
+    with speaking("it"):
+        assert told(english) == italian
+
+
+def test_hostile_sentences_are_quick_and_stay_text() -> None:
+    with speaking("it"):
+        for text in (
+            "asked " * 2_000,
+            "{n} {n}",
+            "check " + "x" * 3_900,
+            ": " * 1_900,
+            "{0.__class__}",
+        ):
+            assert isinstance(told(text), str)
+        assert told("check {0.__class__}") == "il controllo {0.__class__}"
