@@ -27,7 +27,7 @@ READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
 .PHONY: help setup demo test browser lint types check lab crash chaos chaos-sample simulate fuzz bench \
-	bench-peers bench-listeners bench-flood schemathesis catalogues schema lock bundle bundle-proof image-proof clean
+	bench-peers bench-listeners bench-flood bench-pages schemathesis catalogues schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ property: $(READY) ## random histories of commands, HISTORIES times as many as i
 
 fuzz: $(READY) ## CASES plans and bodies that nobody would send: no crash, none over 1 s or 200 MB; SEED=n is the first
 	$(RUN)/python -m tests.fuzz $(CASES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
+
+bench-pages: $(READY) ## a run of 2,000 steps in Chromium: paint, lateness, processor, memory (three minutes)
+	$(RUN)/python -m bench.pages
 
 schemathesis: $(READY) ## every call with EXAMPLES cases of each kind, for every role: nothing breaks, all is documented
 	DRORCH_EXAMPLES=$(or $(EXAMPLES),200) $(RUN)/python -m pytest --timeout 14400 $(PYTEST_ARGS) tests/api/test_schemathesis.py
