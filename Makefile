@@ -27,7 +27,7 @@ READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
 .PHONY: help setup demo test browser lint types check lab crash chaos chaos-sample simulate fuzz bench \
-	bench-peers bench-listeners bench-flood bench-pages schemathesis catalogues schema lock bundle bundle-proof image-proof clean
+	bench-peers bench-listeners bench-flood bench-pages schemathesis screenshots catalogues schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -108,6 +108,9 @@ bench-listeners: $(READY) ## 1,000 who watch a run live: how late they hear, wha
 
 bench-flood: $(READY) ## a recovery while somebody floods the service: how late its steps come (a minute)
 	$(RUN)/python -m bench.flood
+
+screenshots: $(READY) ## the pictures of the pages in docs/images, from the demo's fleet (Chromium)
+	$(RUN)/python -m scripts.screenshots
 
 catalogues: $(READY) ## collect what is said to people into api/locale; translate what is new there
 	$(RUN)/python -m scripts.catalogues
