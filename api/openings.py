@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
+from babel.dates import format_datetime
+
+from api.locale import _, language, ngettext
 from drorch.model.hours import zone_named
 from plans.units import format_duration
 
@@ -29,17 +32,19 @@ def opening(service: Json, run: Json, now: datetime) -> Opening | None:
     if hours is None:
         return None
     if hours["at"] is None:
-        return Opening(f"open by {hours['time']}", None)
+        return Opening(_("open by {time}", time=hours["time"]), None)
     at = datetime.fromisoformat(hours["at"])
     when, met = local(at, run["timezone"], now), hours["met"]
     watched = not service["external"] and run["mode"] != "dry-run"
     if met is None and watched and not run["ended_at"] and at < now:
         met = False  # its service is not up yet, and the time is over
     if met is not None:
-        return Opening(f"open by {when} {'met' if met else 'MISSED'}", None, missed=not met)
+        if met:
+            return Opening(_("open by {when} met", when=when), None)
+        return Opening(_("open by {when} MISSED", when=when), None, missed=True)
     if run["ended_at"] or at < now:
-        return Opening(f"opens {when}", None)
-    return Opening(f"opens {when} (in {_left(at - now)})", at)
+        return Opening(_("opens {when}", when=when), None)
+    return Opening(_("opens {when} (in {left})", when=when, left=_left(at - now)), at)
 
 
 def openings_line(run: Json, now: datetime) -> tuple[str, bool]:
@@ -47,14 +52,18 @@ def openings_line(run: Json, now: datetime) -> tuple[str, bool]:
     told = list(_told(run, now))
     ahead = [at for one in told if (at := one.at) is not None]
     missed = sum(one.missed for one in told)
-    words = [f"{missed} {'openings' if missed > 1 else 'opening'} MISSED"] if missed else []
+    words = [ngettext("{n} opening MISSED", "{n} openings MISSED", missed)] if missed else []
     if ahead:
         first = min(ahead)
-        many = ahead.count(first)
-        more = f" for {many}" if many > 1 else ""
-        when = local(first, run["timezone"], now)
-        words.append(f"next opening{more}: {when} (in {_left(first - now)})")
+        when, left = local(first, run["timezone"], now), _left(first - now)
+        words.append(_next_opening(ahead.count(first), when, left))
     return " · ".join(words), bool(missed)
+
+
+def _next_opening(many: int, when: str, left: str) -> str:
+    if many > 1:
+        return _("next opening for {n}: {when} (in {left})", n=many, when=when, left=left)
+    return _("next opening: {when} (in {left})", when=when, left=left)
 
 
 def _told(run: Json, now: datetime) -> Iterator[Opening]:
@@ -66,9 +75,10 @@ def _told(run: Json, now: datetime) -> Iterator[Opening]:
 def local(at: datetime, zone: str, now: datetime) -> str:
     """Return a moment as ``Mon 08:15`` there, with the date when it is not this week."""
     near = abs(at - now) < _THIS_WEEK
-    return at.astimezone(zone_named(zone) or UTC).strftime("%a %H:%M" if near else "%a %d %b %H:%M")
+    there = at.astimezone(zone_named(zone) or UTC)
+    return format_datetime(there, "EEE HH:mm" if near else "EEE dd MMM HH:mm", locale=language())
 
 
 def _left(span: timedelta) -> str:
     minutes = round(span.total_seconds() / 60)
-    return format_duration(timedelta(minutes=minutes)) if minutes else "less than 1m"
+    return format_duration(timedelta(minutes=minutes)) if minutes else _("less than 1m")

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from api.locale import _, ngettext
 from plans.units import format_duration
 
 Json: TypeAlias = dict[str, Any]
@@ -20,8 +21,8 @@ def tries(step: Json) -> str:
     if step["action"] == "wait":
         return ""
     if before:
-        return f"{before + spent} ({before} before the retry)"
-    return f"{spent} of {step['attempts']}" if spent else ""
+        return _("{n} ({before} before the retry)", n=before + spent, before=before)
+    return _("{spent} of {all}", spent=spent, all=step["attempts"]) if spent else ""
 
 
 def late(service: Json, run: Json, now: datetime) -> str:
@@ -30,7 +31,7 @@ def late(service: Json, run: Json, now: datetime) -> str:
     if not measured or run["started_at"] is None or run["ended_at"] or run["mode"] != "live":
         return ""
     over = used(run, now) - service["rto"]
-    return f"LATE by {duration(over)}" if over >= 1 else ""
+    return _("LATE by {time}", time=duration(over)) if over >= 1 else ""
 
 
 def used(run: Json, now: datetime) -> float:
@@ -46,13 +47,17 @@ def objective(run: Json, now: datetime) -> str:
     if not run["rto"]:
         return ""
     goal, met, took = run["rto"]["seconds"], run["rto"]["met"], used(run, now)
+    told = duration(goal)
     if met is not None:
-        return f"the objective of {duration(goal)} is {'met' if met else 'MISSED'}"
+        if met:
+            return _("the objective of {goal} is met", goal=told)
+        return _("the objective of {goal} is MISSED", goal=told)
     if run["mode"] != "live" or run["started_at"] is None:
-        return f"the objective is {duration(goal)}"
+        return _("the objective is {goal}", goal=told)
     if took > goal:
-        return f"the objective of {duration(goal)} is MISSED by {duration(took - goal)} so far"
-    return f"the objective is open ({duration(took)} of {duration(goal)} used)"
+        over = duration(took - goal)
+        return _("the objective of {goal} is MISSED by {over} so far", goal=told, over=over)
+    return _("the objective is open ({used} of {goal} used)", used=duration(took), goal=told)
 
 
 def outlook(run: Json) -> str:
@@ -60,7 +65,7 @@ def outlook(run: Json) -> str:
     if run["ended_at"] or not run["remaining_s"]:
         return ""
     left = max(60, 60 * round(run["remaining_s"] / 60))
-    return f"longest remaining chain about {duration(left)}, if nobody is needed"
+    return _("longest remaining chain about {time}, if nobody is needed", time=duration(left))
 
 
 def seen(run: Json) -> str:
@@ -68,8 +73,12 @@ def seen(run: Json) -> str:
     if not run["examined"] or not run["examined"]["machines"]:
         return ""
     machines = run["examined"]["machines"]
-    many = f"{machines} machine{'' if machines == 1 else 's'}"
-    return f"{run['examined']['seen']} of {many} could be examined"
+    return ngettext(
+        "{seen} of {n} machine could be examined",
+        "{seen} of {n} machines could be examined",
+        machines,
+        seen=run["examined"]["seen"],
+    )
 
 
 def tally(run: Json) -> list[tuple[str, int]]:
