@@ -139,13 +139,21 @@ class Graph:
                     stack.append(before)
         return seen
 
-    def waves(self) -> list[list[Step]]:
-        """Return the steps by depth: all of a wave could start together without limits."""
+    def depths(self) -> list[int]:
+        """Return for each node how many steps are before it at most.
+
+        A group is as deep as its deepest member.
+        """
         depth = [0] * self.size
         for node in self.order:
             for before in self.predecessors(node):
                 further = 0 if self.is_group(node) else 1
                 depth[node] = max(depth[node], depth[before] + further)
+        return depth
+
+    def waves(self) -> list[list[Step]]:
+        """Return the steps by depth: all of a wave could start together without limits."""
+        depth = self.depths()
         waves: list[list[Step]] = [[] for _ in range(max(depth, default=0) + 1)]
         for i, step in enumerate(self.steps):
             waves[depth[i]].append(step)

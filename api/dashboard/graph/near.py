@@ -1,0 +1,171 @@
+"""Pictures of single steps: around one, inside one box, or all of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from api.dashboard.graph.layout import columns
+from api.dashboard.graph.overview import overview
+from api.dashboard.graph.views import MOST_NEAR, MOST_NODES, Anatomy, Kind, Link, Node, View, plain
+
+HOPS = 2
+_TALL = 12
+"""So many boxes stand in a column where no line orders them."""
+
+
+def around(anatomy: Anatomy, step: int) -> View:
+    """Return *step* with what it needs and what needs it, two hops each way, the nearest first."""
+    hops = [step]
+    seen = {step}
+    up, down = [step], [step]
+    for _ in range(HOPS):
+        up = _fresh(anatomy, _steps_before(anatomy, up), seen)
+        down = _fresh(anatomy, _steps_after(anatomy, down), seen)
+        hops += up + down
+    view = steps_view(anatomy, hops, MOST_NEAR)
+    shown = {n for node in view.nodes if node.kind is Kind.STEP for n in node.members}
+    behind = {n for n in range(anatomy.count) if anatomy.behind[step] >> n & 1}
+    before = {n for n in anatomy.graph.closure([step]) if n < anatomy.count} - {step}
+    focus = next(i for i, node in enumerate(view.nodes) if node.members == (step,))
+    return replace(view, before=len(before - shown), behind=len(behind - shown), focus=focus)
+
+
+def opened(anatomy: Anatomy, key: str) -> View | None:
+    """Return the inside of a box of the overview, of a group or of a service; None for no such.
+
+    Of a service it is what the service needs as well, the nearest first.
+    """
+    plan, graph = anatomy.plan, anatomy.graph
+    kind, _, name = key.partition(":")
+    if kind == Kind.GROUP and graph.index.get(name, 0) >= anatomy.count:
+        return steps_view(anatomy, _critical_first(anatomy, graph.members[graph.index[name]]))
+    if kind == Kind.SERVICE:
+        found = next((s for s in plan.services if s.id == name and s.steps), None)
+        return _with_needs(anatomy, [graph.index[s] for s in found.steps]) if found else None
+    box = next((n for n in overview(anatomy).nodes if n.key == key and ":" in key), None)
+    if box is None:
+        return None
+    if box.kind is Kind.TIER:
+        return _with_needs(anatomy, box.members)
+    return steps_view(anatomy, _critical_first(anatomy, box.members))
+
+
+def everything(anatomy: Anatomy, focus: int | None = None) -> View | None:
+    """Return all steps, or None where no picture could hold them."""
+    view = steps_view(anatomy, range(anatomy.count), MOST_NODES)
+    if view.left_out:
+        return None
+    return replace(view, focus=focus)  # steps come first: their numbers are their places
+
+
+def _with_needs(anatomy: Anatomy, members: Sequence[int]) -> View:
+    seen = set(members)
+    found, edge = list(members), list(members)
+    while edge:
+        edge = _fresh(anatomy, _steps_before(anatomy, edge), seen)
+        found += edge
+    return steps_view(anatomy, found)
+
+
+def _fresh(anatomy: Anatomy, numbers: Iterable[int], seen: set[int]) -> list[int]:
+    """Return what of *numbers* was not seen, the longest chain first; now it has been."""
+    fresh = set(numbers) - seen
+    seen |= fresh
+    return _critical_first(anatomy, fresh)
+
+
+def _critical_first(anatomy: Anatomy, numbers: Iterable[int]) -> list[int]:
+    chain = anatomy.graph.chain
+    return sorted(numbers, key=lambda n: (n not in anatomy.path, -chain[n], n))
+
+
+def _steps_before(anatomy: Anatomy, numbers: Iterable[int]) -> Iterator[int]:
+    graph = anatomy.graph
+    for number in numbers:
+        for edge in graph.needs[number]:
+            yield from graph.members[edge.node] if graph.is_group(edge.node) else (edge.node,)
+
+
+def _steps_after(anatomy: Anatomy, numbers: Iterable[int]) -> Iterator[int]:
+    graph = anatomy.graph
+    for number in numbers:
+        group = graph.group_of[number]
+        for node in (number,) if group is None else (number, group):
+            yield from (edge.node for edge in graph.dependants[node])
+
+
+def steps_view(anatomy: Anatomy, wanted: Sequence[int], most: int = MOST_NEAR) -> View:
+    """Return the first of *wanted* that fit among *most* nodes, with what waits for whole groups.
+
+    *wanted* holds nothing twice; the first has room in any case.
+    """
+    chosen = list(wanted[:most])
+    while len(chosen) > 1 and len(chosen) + len(_needed_groups(anatomy, chosen)) > most:
+        chosen.pop()
+    groups = _needed_groups(anatomy, chosen)[: most - len(chosen)]
+    chosen.sort()
+    places = {number: place for place, number in enumerate([*chosen, *groups])}
+    links = _links(anatomy, chosen, groups, places)
+    layers, waves = _layers(anatomy, list(places), links)
+    return View(
+        nodes=tuple(_node(anatomy, n, places) for n in places),
+        links=links,
+        layers=layers,
+        waves=waves,
+        left_out=len(wanted) - len(chosen),
+    )
+
+
+def _needed_groups(anatomy: Anatomy, numbers: Iterable[int]) -> list[int]:
+    graph = anatomy.graph
+    return sorted({e.node for n in numbers for e in graph.needs[n] if graph.members[e.node]})
+
+
+def _links(
+    anatomy: Anatomy, steps: Sequence[int], groups: Sequence[int], places: dict[int, int]
+) -> tuple[Link, ...]:
+    graph, links = anatomy.graph, []
+    for number in steps:
+        for node, when in graph.needs[number]:
+            if node in places:
+                critical = anatomy.is_critical(node, number)
+                links.append(Link(places[node], places[number], when, critical))
+    for group in groups:
+        for member in graph.members[group]:
+            if member in places:
+                critical = anatomy.is_critical(member, group)
+                links.append(Link(places[member], places[group], is_critical=critical))
+    return tuple(dict.fromkeys(links))
+
+
+def _layers(
+    anatomy: Anatomy, nodes: Sequence[int], links: Sequence[Link]
+) -> tuple[tuple[int, ...], tuple[tuple[int, int], ...]]:
+    """Return a layer for each node, and the waves by layer.
+
+    A wave is a layer; what waits for a whole group stands between two. Where nothing needs
+    anything, the steps just fill columns.
+    """
+    if not links:
+        return tuple(place // _TALL for place in range(len(nodes))), ()
+    depth, is_group = anatomy.depth, anatomy.graph.is_group
+    layers = columns([2 * depth[node] + is_group(node) for node in nodes])
+    waves = {
+        layer: depth[node] + 1
+        for node, layer in zip(nodes, layers, strict=True)
+        if not is_group(node)
+    }
+    return tuple(layers), tuple(sorted(waves.items()))
+
+
+def _node(anatomy: Anatomy, number: int, places: Collection[int]) -> Node:
+    """Return a node that knows how much it needs, and is needed by, outside of the picture."""
+    graph = anatomy.graph
+    after = {edge.node for edge in graph.dependants[number]}
+    before = set(graph.predecessors(number))
+    return replace(
+        plain(anatomy, number),
+        more_needs=sum(node not in places for node in before),
+        more_dependants=sum(node not in places for node in after),
+    )
