@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from api import openapi, problems
 from api.auth import Doorkeeper
 from api.bootstrap import Application
-from api.dashboard import login_pages, overview_pages, pages, plan_pages, run_pages
+from api.dashboard import graph_pages, login_pages, overview_pages, pages, plan_pages, run_pages
 from api.health import NOTES, Health, runs_open
 from api.host_names import is_loopback
 from api.locale.choosing import Spoken
@@ -48,7 +48,7 @@ from api.telemetry import telemetry
 from drorch.journal.ledger import EffectKnownError
 
 PREFIX = "/api/v1"
-_PAGES = (login_pages, overview_pages, plan_pages, pages, run_pages)
+_PAGES = (login_pages, graph_pages, overview_pages, plan_pages, pages, run_pages)
 _HIDDEN = [room.router for room in _PAGES]
 STATIC = Path(__file__).parent / "dashboard" / "static"
 

@@ -9,6 +9,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Request
 
 from api.bootstrap import Application
+from api.dashboard.graph.picture import Picture
 from api.driven import driven_json
 from api.operations import step_number
 from api.reading import RunReader
@@ -22,6 +23,7 @@ from drorch.run.views import Json
 from plans import load
 
 _KEPT = 256
+_PICTURES = 48
 
 T = TypeVar("T")
 
@@ -53,6 +55,7 @@ class Desk:
         self.feeds = Feeds(app.store)
         self._ended: Recent[Json] = Recent()
         self._plans: Recent[Plan] = Recent()
+        self.pictures: Recent[Picture] = Recent(_PICTURES)
 
     async def plan(self, name: str, revision: int | None = None) -> tuple[Plan, StoredPlan]:
         """Return a stored plan, never a file. Raises `PlanNotFoundError`."""

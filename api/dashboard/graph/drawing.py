@@ -35,7 +35,7 @@ class Box:
     """A node in its place. ``status`` is empty where there is no run.
 
     ``tally`` counts the members by status, the most urgent first; ``behind`` the steps that still
-    wait behind it. ``needs`` are places of boxes, for who walks along the lines.
+    wait behind it, while it is not done. ``needs`` are places of boxes, to walk along the lines.
     """
 
     node: Node
@@ -46,8 +46,14 @@ class Box:
     tally: tuple[tuple[str, int], ...]
     done: int
     behind: int
+    place: int
     needs: tuple[int, ...]
     is_focus: bool
+
+    @property
+    def rest(self) -> tuple[tuple[str, int], ...]:
+        """The part of the tally that is not done."""
+        return tuple((word, many) for word, many in self.tally if word not in _DONE)
 
 
 class Line(NamedTuple):
@@ -77,6 +83,12 @@ class Drawing:
     steps: int
     width: int
     height: int
+
+    @property
+    def statuses(self) -> list[str]:
+        """Every status that is in the picture, the most urgent first."""
+        found = {word for box in self.boxes for word, _ in box.tally}
+        return sorted(found, key=URGENCY.index)
 
     @property
     def unlisted(self) -> int:
@@ -129,6 +141,8 @@ def _box(
     node, corner = picture.view.nodes[place], picture.layout.corners[place]
     found = Counter(words[member] for member in node.members) if words else Counter[str]()
     tally = tuple((word, found[word]) for word in URGENCY if found[word])
+    done = sum(many for word, many in tally if word in _DONE)
+    is_done = bool(words) and done == len(node.members)
     return Box(
         node=node,
         x=corner.x,
@@ -136,8 +150,9 @@ def _box(
         column=picture.view.layers[place],
         status=tally[0][0] if tally else "",
         tally=tally,
-        done=sum(many for word, many in tally if word in _DONE),
-        behind=(node.behind & still).bit_count(),
+        done=done,
+        behind=0 if is_done else (node.behind & still).bit_count(),
+        place=place,
         needs=tuple(needs),
         is_focus=place == picture.view.focus,
     )

@@ -154,8 +154,13 @@ def _group_box(group: Group, members: tuple[int, ...]) -> Node:
 
 
 def _service_box(service: Service, members: tuple[int, ...]) -> Node:
-    title = service.title.get("en") or service.title.get("it") or service.id
-    return Node(key=f"service:{service.id}", kind=Kind.SERVICE, name=title, members=members)
+    return Node(
+        key=f"service:{service.id}",
+        kind=Kind.SERVICE,
+        name=service.id,
+        texts=service.title,
+        members=members,
+    )
 
 
 def _box_of(boxes: Sequence[Node], count: int) -> list[int]:

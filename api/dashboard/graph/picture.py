@@ -8,25 +8,31 @@ from enum import StrEnum
 from itertools import pairwise
 
 from api.dashboard.graph.layout import Layout, Point, Size, arrange
-from api.dashboard.graph.views import MOST_LINES_SHOWN, MOST_NEAR, Link, View
+from api.dashboard.graph.views import MOST_BOXES, MOST_LINES_SHOWN, Link, View
 
+MOST_SHRUNK = 1_540
+"""The widest picture that is still readable in a window of 1,280, in CSS pixels."""
 HEADING = 26
 """The height of the line above, with the numbers of the waves."""
 
 
 class Detail(StrEnum):
-    """How much a box says: name and state, a line, its state's shape alone."""
+    """How much a box says: name and state in words, the same in brief, a line, or a shape."""
 
     FULL = "full"
+    BRIEF = "brief"
     LINE = "line"
     DOT = "dot"
 
 
 SIZES = {
-    Detail.FULL: Size(192, 46, 52, 12),
-    Detail.LINE: Size(150, 26, 40, 6),
+    Detail.FULL: Size(166, 60, 30, 12),
+    Detail.BRIEF: Size(142, 60, 26, 12),
+    Detail.LINE: Size(156, 26, 34, 6),
     Detail.DOT: Size(26, 24, 24, 4),
 }
+LETTERS = {Detail.FULL: 16, Detail.BRIEF: 14, Detail.LINE: 15, Detail.DOT: 0}
+"""How many of a wide font fit into one line of a box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +45,16 @@ class Picture:
     paths: tuple[tuple[Link, str], ...]
 
     @property
+    def letters(self) -> int:
+        """How many letters fit into one line of a box."""
+        return LETTERS[self.detail]
+
+    @property
+    def fits(self) -> bool:
+        """Whether it may shrink to the width of a wide window: it stays readable then."""
+        return self.detail in (Detail.FULL, Detail.BRIEF) and self.layout.width <= MOST_SHRUNK
+
+    @property
     def top(self) -> int:
         """How far below the upper edge the boxes begin."""
         return HEADING if self.view.waves else 0
@@ -46,9 +62,7 @@ class Picture:
 
 def picture(view: View) -> Picture:
     """Return *view* with a place for each node and a line for each drawn link."""
-    count = len(view.nodes)
-    detail = Detail.FULL if count <= MOST_NEAR else Detail.LINE
-    detail = Detail.DOT if count > MOST_LINES_SHOWN else detail
+    detail = _detail(view)
     drawn = view.drawn
     layout = arrange(
         view.layers,
@@ -58,6 +72,15 @@ def picture(view: View) -> Picture:
     )
     paths = zip(drawn, map(_path, layout.routes), strict=True)
     return Picture(view=view, layout=layout, detail=detail, paths=tuple(paths))
+
+
+def _detail(view: View) -> Detail:
+    count = len(view.nodes)
+    if count > MOST_LINES_SHOWN:
+        return Detail.DOT
+    if count > MOST_BOXES:
+        return Detail.LINE
+    return Detail.FULL if view.waves else Detail.BRIEF
 
 
 def _path(points: Sequence[Point]) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import NamedTuple
 
-from drorch.model.graph import Graph
-from drorch.model.plan import Plan, When
+from drorch.model.graph import Graph, expected
+from drorch.model.plan import Plan, Text, When
 
 MOST_BOXES = 30
 """In the overview."""
@@ -63,6 +63,10 @@ class Node:
     kind: Kind
     name: str = ""
     title: str = ""
+    texts: Text = field(default_factory=dict)
+    """The name by language, for what has one."""
+    seconds: float = 0.0
+    """How long a step is expected to take."""
     members: tuple[int, ...] = ()
     groups: tuple[str, ...] = ()
     first: int = 0
@@ -155,15 +159,16 @@ def plain(anatomy: Anatomy, number: int) -> Node:
     if graph.is_group(number):
         group = plan.groups[number - anatomy.count]
         members = tuple(graph.members[number])
-        kind, name, title = Kind.ALL_OF, group.id, group.title
+        key, kind, name, title = group.id, Kind.ALL_OF, group.title or group.id, ""
     else:
         step, members = plan.steps[number], (number,)
-        kind, name, title = Kind.STEP, step.id, step.title
+        key, kind, name, title = step.id, Kind.STEP, step.id, step.title
     return Node(
-        key=name,
+        key=key,
         kind=kind,
         name=name,
         title=title,
+        seconds=0.0 if graph.is_group(number) else expected(plan.steps[number]),
         members=members,
         first=wave,
         last=wave,

@@ -1,0 +1,170 @@
+// Walks through a graph with the arrow keys, and keeps the states of the graph's own page fresh.
+// Places never change: only classes, names and texts are exchanged, so the focus stays where it is.
+// @ts-check
+
+const STALE_AFTER = 25_000;
+
+/** @typedef {HTMLElement & SVGAElement} Node_ a link in the picture */
+
+class Walk {
+  /** @param {SVGSVGElement} picture */
+  constructor(picture) {
+    this.picture = picture;
+    this.here = /** @type {Node_ | null} */ (picture.querySelector(".node.focus") ?? picture.querySelector(".node.critical") ?? picture.querySelector(".node"));
+    picture.addEventListener("keydown", (event) => this.key(event));
+    picture.addEventListener("focusin", (event) => this.enter(event.target));
+    picture.addEventListener("focusout", () => this.light(null));
+    picture.addEventListener("pointerover", (event) => this.light(nodeOf(event.target)));
+    picture.addEventListener("pointerout", () => this.light(nodeOf(document.activeElement)));
+    new MutationObserver(() => this.one()).observe(picture, { childList: true, subtree: true });
+    this.one();
+    this.show();
+  }
+
+  /** Brings the node that matters into its frame; the page itself does not move. */
+  show() {
+    const frame = this.picture.parentElement;
+    if (!frame || !this.here) return;
+    const [box, around] = [this.here.getBoundingClientRect(), frame.getBoundingClientRect()];
+    frame.scrollTop += box.y - around.y - (frame.clientHeight - box.height) / 2;
+    if (this.here.classList.contains("focus")) frame.scrollLeft += box.x - around.x - (frame.clientWidth - box.width) / 2;
+  }
+
+  /** @returns {Node_[]} */
+  nodes() {
+    return [...this.picture.querySelectorAll(".node")].map((it) => /** @type {Node_} */ (it));
+  }
+
+  /** Makes the picture one tab stop, also after nodes were exchanged. */
+  one() {
+    const nodes = this.nodes();
+    const key = this.here?.dataset.k;
+    this.here = nodes.find((it) => it.dataset.k === key) ?? nodes[0] ?? null;
+    for (const node of nodes) {
+      const wanted = node === this.here ? "0" : "-1";
+      if (node.getAttribute("tabindex") !== wanted) node.setAttribute("tabindex", wanted);
+    }
+  }
+
+  /** @param {EventTarget | null} target */
+  enter(target) {
+    const node = nodeOf(target);
+    if (!node) return;
+    this.here = node;
+    this.one();
+    this.light(node);
+  }
+
+  /** @param {Node_ | null} node */
+  light(node) {
+    for (const line of this.picture.querySelectorAll(".line.lit")) line.classList.remove("lit");
+    if (!node || !this.picture.contains(node)) return;
+    const place = CSS.escape(node.dataset.place ?? "");
+    const lines = this.picture.querySelectorAll(`.line[data-from="${place}"], .line[data-to="${place}"]`);
+    for (const line of lines) line.classList.add("lit");
+  }
+
+  /** @param {KeyboardEvent} event */
+  key(event) {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    const node = nodeOf(event.target);
+    const next = node && this.next(node, event.key);
+    if (next === undefined || next === null) return;
+    event.preventDefault();
+    next.focus();
+    next.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** @param {Node_} node @param {string} key @returns {Node_ | null | undefined} */
+  next(node, key) {
+    const nodes = this.nodes();
+    if (key === "Home") return nodes[0];
+    if (key === "End") return nodes[nodes.length - 1];
+    if (key === "ArrowLeft") return nearest(node, needed(node, nodes));
+    if (key === "ArrowRight") return nearest(node, dependants(node, nodes));
+    if (key !== "ArrowUp" && key !== "ArrowDown") return undefined;
+    const column = nodes.filter((it) => it.dataset.column === node.dataset.column);
+    return column[column.indexOf(node) + (key === "ArrowUp" ? -1 : 1)] ?? node;
+  }
+}
+
+/** @param {EventTarget | null} target @returns {Node_ | null} */
+function nodeOf(target) {
+  return target instanceof Element ? /** @type {Node_ | null} */ (target.closest(".graph .node")) : null;
+}
+
+/** @param {Node_} node @param {Node_[]} nodes */
+function needed(node, nodes) {
+  const places = new Set((node.dataset.needs ?? "").split(" "));
+  return nodes.filter((it) => places.has(it.dataset.place ?? "-"));
+}
+
+/** @param {Node_} node @param {Node_[]} nodes */
+function dependants(node, nodes) {
+  const place = node.dataset.place ?? "-";
+  return nodes.filter((it) => (it.dataset.needs ?? "").split(" ").includes(place));
+}
+
+/** The one whose height differs least; the node itself where there is none.
+ * @param {Node_} node @param {Node_[]} found */
+function nearest(node, found) {
+  const [x, y] = corner(node);
+  /** @param {Node_} it */
+  const apart = (it) => Math.abs(corner(it)[1] - y) + Math.abs(corner(it)[0] - x);
+  return found.reduce((best, it) => (best === node || apart(it) < apart(best) ? it : best), node);
+}
+
+/** @param {Node_} node @returns {[number, number]} */
+function corner(node) {
+  const box = node.getBoundingClientRect();
+  return [box.x, box.y];
+}
+
+/** @param {Document} fresh */
+function apply(fresh) {
+  for (const before of document.querySelectorAll("[data-k]")) {
+    const after = fresh.querySelector(`[data-k="${CSS.escape(before.getAttribute("data-k") ?? "")}"]`);
+    if (!after || before.isEqualNode(after)) continue;
+    for (const name of ["class", "aria-label"]) {
+      const value = after.getAttribute(name);
+      if (value !== null && value !== before.getAttribute(name)) before.setAttribute(name, value);
+    }
+    const used = before !== document.activeElement && before.contains(document.activeElement);
+    if (!used && before.innerHTML !== after.innerHTML) before.replaceChildren(...after.childNodes);
+  }
+}
+
+/** @param {HTMLElement} fresh */
+function keepFresh(fresh) {
+  let heard = Date.now();
+  let ended = false;
+  const stale = document.querySelector("#graph-stale");
+  const ask = () => {
+    if (document.hidden || ended) return;
+    const request = new XMLHttpRequest();
+    request.open("GET", location.href);
+    request.responseType = "document";
+    request.timeout = 15_000;
+    request.onload = () => {
+      const page = request.responseXML;
+      const now = page?.querySelector("#graph-fresh");
+      if (request.status !== 200 || !page || !now) return;
+      heard = Date.now();
+      ended = !now.hasAttribute("data-every");
+      apply(page);
+      fresh.textContent = now.textContent;
+    };
+    request.send();
+  };
+  const asking = setInterval(ask, Number(fresh.dataset.every) * 1_000);
+  document.addEventListener("visibilitychange", ask);
+  setInterval(() => {
+    if (ended) clearInterval(asking);
+    else if (stale) stale.textContent = Date.now() - heard > STALE_AFTER ? `▲ ${fresh.dataset.stale ?? ""}` : "";
+  }, 1_000);
+}
+
+for (const picture of document.querySelectorAll("svg.graph")) new Walk(/** @type {SVGSVGElement} */ (picture));
+
+const fresh = document.querySelector("#graph-fresh[data-every]");
+if (fresh instanceof HTMLElement) keepFresh(fresh);
