@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from api.dashboard.graph.layout import longest_paths
 from api.dashboard.graph.quotient import circles, reduced
+from api.dashboard.graph.steps import steps_view
 from api.dashboard.graph.views import (
     MOST_BOXES,
     Anatomy,
@@ -20,6 +21,9 @@ from api.dashboard.graph.views import (
     plain,
 )
 from drorch.model.plan import Group, Service
+
+_SMALL = 12
+"""Up to so many steps say more than the groups and services that they are in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,23 @@ class Parts:
 
 
 def overview(anatomy: Anatomy) -> View:
-    """Return the first division that fits: by groups, by services, by waves."""
+    """Return a small plan whole, else the first division that fits: groups, services, waves."""
+    if (whole := _whole(anatomy)) is not None:
+        return whole
     found = next(
         parts
         for divide in (_by_groups, _by_services, _by_waves)
         if (parts := divide(anatomy)) is not None
     )
     return _view(anatomy, _with_services(anatomy, found))
+
+
+def _whole(anatomy: Anatomy) -> View | None:
+    is_divided = bool(anatomy.plan.groups or anatomy.plan.services)
+    if anatomy.count > (_SMALL if is_divided else MOST_BOXES):
+        return None
+    view = steps_view(anatomy, range(anatomy.count), MOST_BOXES)
+    return None if view.left_out else view
 
 
 def _view(anatomy: Anatomy, parts: Parts) -> View:
@@ -103,16 +117,13 @@ def _by_services(anatomy: Anatomy) -> Parts | None:
     for place, service in enumerate(services):
         own = tuple(n for n in numbers if claims[n] == [place])
         boxes += [_service_box(service, own)] if own else []
-    boxes += [Node(key="unclaimed", kind=Kind.UNCLAIMED, members=free)] if free else []
+    boxes += [Node(key="unclaimed:1", kind=Kind.UNCLAIMED, members=free)] if free else []
     parts = _joined(anatomy, Grouping.SERVICES, boxes)
     return parts if len(parts.boxes) <= MOST_BOXES and parts.is_true else None
 
 
 def _by_waves(anatomy: Anatomy) -> Parts:
     """Divide by depth; neighbouring waves share a box where there are more than fit."""
-    if anatomy.count <= MOST_BOXES:
-        singles = [plain(anatomy, n) for n in range(anatomy.count)]
-        return _joined(anatomy, Grouping.STEPS, singles)
     depth = anatomy.depth
     used = sorted({depth[n] for n in range(anatomy.count)})
     each = -(-len(used) // MOST_BOXES)
