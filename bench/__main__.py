@@ -103,7 +103,11 @@ def table(found: dict[str, Any]) -> list[tuple[str, str, str]]:
             str(found["first_action_s"]),
             "0.5",
         ),
-        ("dependency graph of 2,000 steps laid out, s of a core", str(found["picture_of_2000_s"]), "1"),
+        (
+            "dependency graph of 2,000 steps laid out, s of a core",
+            str(found["picture_of_2000_s"]),
+            "1",
+        ),
     ]
 
 

@@ -182,7 +182,10 @@ async def _page(
         "version": VERSION,
     }
     status = 404 if missing else 200
-    return page("graph.html", status, visitor=visitor_of(request), **context, **around_it)
+    visitor = visitor_of(request)
+    return await asyncio.to_thread(
+        page, "graph.html", status, visitor=visitor, **context, **around_it
+    )
 
 
 async def _box(desk: Desk, plan: Plan, wish: Wish, state: RunState | None) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from api.dashboard.graph.overview import overview
-from api.dashboard.graph.steps import steps_view
+from api.dashboard.graph.steps import needed_groups, steps_view
 from api.dashboard.graph.views import MOST_NEAR, MOST_NODES, Anatomy, Kind, View
 
 HOPS = 2
@@ -51,9 +51,10 @@ def opened(anatomy: Anatomy, key: str) -> View | None:
 
 def everything(anatomy: Anatomy, focus: int | None = None) -> View | None:
     """Return all steps, or None where no picture could hold them."""
-    view = steps_view(anatomy, range(anatomy.count), MOST_NODES)
-    if view.left_out:
+    numbers = range(anatomy.count)
+    if anatomy.count + len(needed_groups(anatomy, numbers)) > MOST_NODES:
         return None
+    view = steps_view(anatomy, numbers, MOST_NODES)
     return replace(view, focus=focus)  # steps come first: their numbers are their places
 
 
@@ -80,14 +81,12 @@ def _critical_first(anatomy: Anatomy, numbers: Iterable[int]) -> list[int]:
 
 def _steps_before(anatomy: Anatomy, numbers: Iterable[int]) -> Iterator[int]:
     graph = anatomy.graph
-    for number in numbers:
-        for edge in graph.needs[number]:
-            yield from graph.members[edge.node] if graph.is_group(edge.node) else (edge.node,)
+    for node in {edge.node for number in numbers for edge in graph.needs[number]}:
+        yield from graph.members[node] if graph.is_group(node) else (node,)
 
 
-def _steps_after(anatomy: Anatomy, numbers: Iterable[int]) -> Iterator[int]:
+def _steps_after(anatomy: Anatomy, numbers: Sequence[int]) -> Iterator[int]:
     graph = anatomy.graph
-    for number in numbers:
-        group = graph.group_of[number]
-        for node in (number,) if group is None else (number, group):
-            yield from (edge.node for edge in graph.dependants[node])
+    groups = {group for number in numbers if (group := graph.group_of[number]) is not None}
+    for node in (*numbers, *groups):
+        yield from (edge.node for edge in graph.dependants[node])

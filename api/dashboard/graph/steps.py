@@ -18,9 +18,9 @@ def steps_view(anatomy: Anatomy, wanted: Sequence[int], most: int = MOST_NEAR) -
     *wanted* holds nothing twice; the first has room in any case.
     """
     chosen = list(wanted[:most])
-    while len(chosen) > 1 and len(chosen) + len(_needed_groups(anatomy, chosen)) > most:
+    while len(chosen) > 1 and len(chosen) + len(needed_groups(anatomy, chosen)) > most:
         chosen.pop()
-    groups = _needed_groups(anatomy, chosen)[: most - len(chosen)]
+    groups = needed_groups(anatomy, chosen)[: most - len(chosen)]
     chosen.sort()
     places = {number: place for place, number in enumerate([*chosen, *groups])}
     links = _links(anatomy, chosen, groups, places)
@@ -34,7 +34,8 @@ def steps_view(anatomy: Anatomy, wanted: Sequence[int], most: int = MOST_NEAR) -
     )
 
 
-def _needed_groups(anatomy: Anatomy, numbers: Iterable[int]) -> list[int]:
+def needed_groups(anatomy: Anatomy, numbers: Iterable[int]) -> list[int]:
+    """Return the groups that some of these steps wait for as a whole."""
     graph = anatomy.graph
     return sorted({e.node for n in numbers for e in graph.needs[n] if graph.members[e.node]})
 
