@@ -24,9 +24,10 @@ async def show(http: httpx2.AsyncClient, path: str, status: int = 200) -> Page:
 
 
 def nodes(page: Page) -> dict[str, dict[str, str | None]]:
-    """Return the links in the picture by the key of what they stand for."""
-    found = [a for a in page.all("a") if (a.get("class") or "").startswith("node ")]
-    return {(a["data-k"] or "").removeprefix("node-"): a for a in found}
+    """Return the boxes of the picture, each with its link, by the key of what they stand for."""
+    links = iter(a for a in page.all("a") if "aria-label" in a)
+    found = [a for a in page.all("g") if (a.get("class") or "").startswith("node ")]
+    return {(a["data-k"] or "").removeprefix("node-"): a | next(links) for a in found}
 
 
 def listed(page: Page) -> list[str]:

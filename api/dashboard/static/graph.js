@@ -4,7 +4,7 @@
 
 const STALE_AFTER = 25_000;
 
-/** @typedef {HTMLElement & SVGAElement} Node_ a link in the picture */
+/** @typedef {SVGGElement} Node_ a box in the picture, with the link that it is */
 
 class Walk {
   /** @param {SVGSVGElement} picture */
@@ -42,7 +42,8 @@ class Walk {
     this.here = nodes.find((it) => it.dataset.k === key) ?? nodes[0] ?? null;
     for (const node of nodes) {
       const wanted = node === this.here ? "0" : "-1";
-      if (node.getAttribute("tabindex") !== wanted) node.setAttribute("tabindex", wanted);
+      const link = linkOf(node);
+      if (link?.getAttribute("tabindex") !== wanted) link?.setAttribute("tabindex", wanted);
     }
   }
 
@@ -71,7 +72,7 @@ class Walk {
     const next = node && this.next(node, event.key);
     if (next === undefined || next === null) return;
     event.preventDefault();
-    next.focus();
+    linkOf(next)?.focus();
     next.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
@@ -91,6 +92,11 @@ class Walk {
 /** @param {EventTarget | null} target @returns {Node_ | null} */
 function nodeOf(target) {
   return target instanceof Element ? /** @type {Node_ | null} */ (target.closest(".graph .node")) : null;
+}
+
+/** @param {Node_} node */
+function linkOf(node) {
+  return node.querySelector("a");
 }
 
 /** @param {Node_} node @param {Node_[]} nodes */
@@ -124,14 +130,28 @@ function corner(node) {
 function apply(fresh) {
   for (const before of document.querySelectorAll("[data-k]")) {
     const after = fresh.querySelector(`[data-k="${CSS.escape(before.getAttribute("data-k") ?? "")}"]`);
-    if (!after || before.isEqualNode(after)) continue;
-    for (const name of ["class", "aria-label"]) {
-      const value = after.getAttribute(name);
-      if (value !== null && value !== before.getAttribute(name)) before.setAttribute(name, value);
-    }
-    const used = before !== document.activeElement && before.contains(document.activeElement);
-    if (!used && before.innerHTML !== after.innerHTML) before.replaceChildren(...after.childNodes);
+    if (after) become(before, after);
   }
+}
+
+/** Exchanges what has changed; the link of a box stays, so that the focus does.
+ * @param {Element} before @param {Element} after */
+function become(before, after) {
+  const link = before.querySelector(":scope > a[aria-label]");
+  const other = after.querySelector(":scope > a[aria-label]");
+  const used = before.contains(document.activeElement);
+  if (!link || !other) {
+    if (!used && before.innerHTML !== after.innerHTML) before.replaceChildren(...after.childNodes);
+    return;
+  }
+  before.setAttribute("class", after.getAttribute("class") ?? "");
+  const name = other.getAttribute("aria-label") ?? "";
+  if (link.getAttribute("aria-label") === name) return;
+  link.setAttribute("aria-label", name);
+  const [title, told] = [link.querySelector("title"), other.querySelector("title")];
+  if (title && told) title.textContent = told.textContent;
+  const [says, said] = [before.querySelector(".says"), after.querySelector(".says")];
+  if (says && said) says.replaceWith(said);
 }
 
 /** @param {HTMLElement} fresh */
