@@ -28,6 +28,10 @@ PAGES = {
     "/runs/{run}/steps/{step}": "/runs/{open}/steps/stuck",
     "/runs/{run}/steps/{step} question": "/runs/{ended}/steps/san",
     "/runs/{run}/report": "/runs/{ended}/report",
+    "/runs/{run}/graph": "/runs/{open}/graph",
+    "/runs/{run}/graph near": "/runs/{open}/graph?focus=db",
+    "/plans/{plan}/graph": "/plans/town/graph",
+    "/plans/{plan}/graph opened": "/plans/town/graph?open=service:registry",
     "404": "/runs/nowhere-1",
 }
 """Each page of the service, by its route, with what comes behind it when there are several."""

@@ -64,6 +64,8 @@ async def test_nothing_runs(site: Site, browser: Browser) -> None:
                 f"/runs/{run}/steps/san",
                 f"/runs/{run}/steps/mail",
                 f"/runs/{run}/report",
+                f"/runs/{run}/graph",
+                f"/runs/{run}/graph?open=service:registry",
                 f"/plans/evil-{number}",
             ):
                 await page.goto(path)

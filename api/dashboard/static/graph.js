@@ -11,9 +11,11 @@ class Walk {
   constructor(picture) {
     this.picture = picture;
     this.here = /** @type {Node_ | null} */ (picture.querySelector(".node.focus") ?? picture.querySelector(".node.critical") ?? picture.querySelector(".node"));
-    picture.addEventListener("keydown", (event) => this.key(event));
-    picture.addEventListener("focusin", (event) => this.enter(event.target));
-    picture.addEventListener("focusout", () => this.light(null));
+    // On the frame around it: an SVG that listens for focus would become a tab stop itself.
+    const frame = picture.parentElement;
+    frame?.addEventListener("keydown", (event) => this.key(event));
+    frame?.addEventListener("focusin", (event) => this.enter(event.target));
+    frame?.addEventListener("focusout", () => this.light(null));
     picture.addEventListener("pointerover", (event) => this.light(nodeOf(event.target)));
     picture.addEventListener("pointerout", () => this.light(nodeOf(document.activeElement)));
     new MutationObserver(() => this.one()).observe(picture, { childList: true, subtree: true });
