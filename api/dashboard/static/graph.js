@@ -10,7 +10,8 @@ class Walk {
   /** @param {SVGSVGElement} picture */
   constructor(picture) {
     this.picture = picture;
-    this.here = /** @type {Node_ | null} */ (picture.querySelector(".node.focus") ?? picture.querySelector(".node.critical") ?? picture.querySelector(".node"));
+    const first = [".focus", ".s-waiting", ".s-failed", ".critical", ""].map((it) => picture.querySelector(`.node${it}`));
+    this.here = /** @type {Node_ | null} */ (first.find((it) => it) ?? null);
     // On the frame around it: an SVG that listens for focus would become a tab stop itself.
     const frame = picture.parentElement;
     frame?.addEventListener("keydown", (event) => this.key(event));
@@ -29,7 +30,7 @@ class Walk {
     if (!frame || !this.here) return;
     const [box, around] = [this.here.getBoundingClientRect(), frame.getBoundingClientRect()];
     frame.scrollTop += box.y - around.y - (frame.clientHeight - box.height) / 2;
-    if (this.here.classList.contains("focus")) frame.scrollLeft += box.x - around.x - (frame.clientWidth - box.width) / 2;
+    frame.scrollLeft += box.x - around.x - (frame.clientWidth - box.width) / 2;
   }
 
   /** @returns {Node_[]} */
