@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from starlette.requests import HTTPConnection
 
+from api.locale.choosing import PARAMETER
 from drorch.access.principal import Means, Principal
 
 _OWN_PATH = re.compile(r"/[A-Za-z0-9_.~!$&'()*+,;=:@%/?-]*")
 _ELSEWHERE = re.compile(r"/(?:/|%2f|%5c)", re.IGNORECASE)
 _NOT_AGAIN = re.compile(r"/log(?:in|out)(?:[/?]|$)")
 _LONGEST = 500
+_MOST_ASKED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,13 @@ class Visitor:
     csrf: str = ""
     is_logged_in: bool = False
     is_open: bool = False
+    asked: tuple[tuple[str, str], ...] = ()
+    """What the address asks for behind its question mark."""
+
+    def in_language(self, code: str) -> str:
+        """Return the address of this very page in another language."""
+        kept = [(name, value) for name, value in self.asked if name != PARAMETER]
+        return "?" + urlencode([*kept, (PARAMETER, code)])
 
 
 NOBODY = Visitor()
@@ -32,15 +42,17 @@ NOBODY = Visitor()
 def visitor_of(request: HTTPConnection) -> Visitor:
     """Return who looks, as the route's dependency has found it out."""
     state = request.scope.get("state", {})
+    asked = tuple(request.query_params.multi_items()[:_MOST_ASKED])
     principal = state.get("principal")
     if not isinstance(principal, Principal):
-        return NOBODY
+        return Visitor(asked=asked)
     return Visitor(
         name=principal.name,
         role=str(principal.role),
         csrf=str(state.get("csrf", "")),
         is_logged_in=principal.means is Means.PERSON,
         is_open=principal.means is Means.OPEN,
+        asked=asked,
     )
 
 

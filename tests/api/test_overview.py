@@ -135,3 +135,9 @@ async def test_runs_are_listed_a_page_at_a_time(
     assert all(run in words for run in runs)
     assert "No run here." in (await show(http, "/runs?plan=other")).words
     assert (await http.get("/runs", params={"cursor": "rubbish"})).status_code == 422
+
+
+async def test_another_language_keeps_the_place(http: httpx2.AsyncClient, api: Caller) -> None:
+    page = await show(http, "/runs?plan=a%22b&lang=en&x=<y>")
+    links = [a["href"] for a in page.all("a") if a.get("hreflang") == "it"]
+    assert links == ["?plan=a%22b&x=%3Cy%3E&lang=it"]
