@@ -11,7 +11,16 @@ from fastapi.staticfiles import StaticFiles
 from api import openapi, problems
 from api.auth import Doorkeeper
 from api.bootstrap import Application
-from api.dashboard import graph_pages, login_pages, overview_pages, pages, plan_pages, run_pages
+from api.dashboard import (
+    graph_pages,
+    login_pages,
+    overview_pages,
+    pages,
+    plan_pages,
+    run_forms,
+    run_pages,
+)
+from api.dashboard.run_board import Boards
 from api.health import NOTES, Health, runs_open
 from api.host_names import is_loopback
 from api.locale.choosing import Spoken
@@ -48,7 +57,7 @@ from api.telemetry import telemetry
 from drorch.journal.ledger import EffectKnownError
 
 PREFIX = "/api/v1"
-_PAGES = (login_pages, graph_pages, overview_pages, plan_pages, pages, run_pages)
+_PAGES = (login_pages, graph_pages, overview_pages, plan_pages, pages, run_pages, run_forms)
 _HIDDEN = [room.router for room in _PAGES]
 STATIC = Path(__file__).parent / "dashboard" / "static"
 
@@ -82,6 +91,7 @@ def create_app(application: Application, figures: Figures | None = None) -> Fast
         telemetry=traces.config,
     )
     app.state.desk = desk = Desk(application)
+    app.state.boards = Boards()
     server = application.settings.server
     app.state.doorkeeper = Doorkeeper(
         application.store,

@@ -11,6 +11,7 @@ from drorch.journal.pages import Place, RunFilter, RunLine, RunsPage, is_importe
 from drorch.journal.store import Store
 from drorch.ports.journal import Recorded
 from drorch.run.evolve import evolve, fold
+from drorch.run.spans import Spans
 from drorch.run.state import RunState
 from drorch.run.status import RunStatus
 
@@ -27,6 +28,7 @@ class RunReader:
         self._store = store
         self._states: OrderedDict[str, RunState] = OrderedDict()
         self._latest: dict[str, datetime] = {}
+        self._spans: dict[str, Spans] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def state(self, run: str) -> RunState:
@@ -42,6 +44,10 @@ class RunReader:
     def recorded_at(self, run: str) -> datetime | None:
         """Return when something was last recorded of a run whose `state` was just read."""
         return self._latest.get(run)
+
+    def spans(self, run: str) -> Spans:
+        """Return when each step acted, of a run whose `state` was just read."""
+        return self._spans.get(run) or Spans()
 
     async def runs(
         self, wanted: RunFilter, limit: int | None, after: Place | None = None
@@ -71,28 +77,34 @@ class RunReader:
 
     async def _forward(self, run: str) -> RunState:
         known = self._states.get(run)
+        spans = self._spans.get(run) or Spans()
         recorded = await self._store.read(run, known.seq if known else 0)
         if len(recorded) > _AT_ONCE:
-            state = await asyncio.to_thread(_folded, known, recorded)
+            state, spans = await asyncio.to_thread(_folded, known, recorded, spans)
         else:
-            state = _folded(known, recorded)
+            state, spans = _folded(known, recorded, spans)
         state.dirty.clear()
         if recorded:
             self._latest[run] = recorded[-1].at
         if known is None or state.imported:  # it stays so until somebody carries it on here
             state.imported = await is_imported(self._store, run)
-        self._states[run] = state
+        self._states[run], self._spans[run] = state, spans
         self._states.move_to_end(run)
         while len(self._states) > _KEPT:
             gone, _ = self._states.popitem(last=False)
             self._locks.pop(gone, None)
             self._latest.pop(gone, None)
+            self._spans.pop(gone, None)
         return state
 
 
-def _folded(state: RunState | None, recorded: Sequence[Recorded]) -> RunState:
+def _folded(
+    state: RunState | None, recorded: Sequence[Recorded], spans: Spans
+) -> tuple[RunState, Spans]:
+    events = [record.event for record in recorded]
+    spans.follow(events)
     if state is None:
-        return fold(record.event for record in recorded)
-    for record in recorded:
-        evolve(state, record.event)
-    return state
+        return fold(events), spans
+    for event in events:
+        evolve(state, event)
+    return state, spans

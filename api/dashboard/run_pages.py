@@ -1,73 +1,158 @@
-"""The live page of a run and of a step, and the forms that decide there."""
+"""The live page of a run and of a step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, quote
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
-from pydantic import ValidationError
-from starlette.exceptions import HTTPException
+from starlette.responses import Response
 
-from api.auth import READING, Approver, Decider, Rehearser, named
+from api.auth import READING
 from api.dashboard.rendering import VERSION, page
-from api.dashboard.run_view import band_of, card, run_view
+from api.dashboard.run_board import Board, Boards, refresh, row_key
+from api.dashboard.run_cards import cards, names_of, rights_of
+from api.dashboard.run_rows import Show, View
+from api.dashboard.run_view import Band, band_of, sections, whole
+from api.dashboard.step_history import event_line
+from api.dashboard.step_view import step_view
 from api.dashboard.visitor import visitor_of
-from api.operations import OF_RUN, OF_STEP, Approval
-from api.routes.decisions import approve, decide
 from api.routes.desk import Desk, TheDesk
-from api.schemas.problem_types import InvalidRequestError, MediaTypeError
-from api.schemas.runs import ApproveRun, Decide
 from api.telling import connector_types, told_report
-from api.wording import outlook
-from drorch.access.principal import Caller, Means
 from drorch.journal.pages import events_page
-from drorch.run.views import Json
+from drorch.run.state import RunState
 
 router = APIRouter()
 
-_RECENT = 25
+_RECENT = 12
 _SLOWEST = 20
 _TIMELINE = 500
-Show = Annotated[Literal["", "all", "open"], Query()]
-Told = Annotated[Literal["", "taken", "recorded"], Query()]
+_SECTIONS = (
+    *("head", "now", "next", "obstacles", "services", "findings", "show", "marks", "scale"),
+    "events",
+)
+Shown = Annotated[Show, Query()]
+From = Annotated[int, Query(alias="from", ge=0, le=10_000_000)]
+To = Annotated[int, Query(ge=-1, le=10_000_000)]
+After = Annotated[int, Query(ge=0, le=1_000_000_000)]
+Mode = Annotated[str, Query(max_length=30)]
+"""The mode in the address of a page, for whoever reads the address: another is put right."""
 
 
 @router.get("/runs/{run}", response_class=HTMLResponse, dependencies=[READING])
 async def run_page(
-    run: str, request: Request, desk: TheDesk, show: Show = "", told: Told = ""
-) -> HTMLResponse:
+    run: str,
+    request: Request,
+    desk: TheDesk,
+    *,
+    show: Shown = "",
+    mode: Mode = "",
+    first: From = 0,
+) -> Response:
     """Show a run as it is now; a script keeps the page fresh, or the browser reloads it."""
     state = await desk.reader.state(run)
-    shown, now = await desk.shown(state), desk.app.clock.now()
-    view = run_view(state, shown, _types(desk), show, now)
-    page_of_events = await events_page(desk.app.store, run, max(0, view["seq"] - _RECENT), _RECENT)
+    band = band_of(state, _types(desk))
+    if mode and mode != band.address:
+        return _put_right(request, f"/runs/{quote(run, safe='')}", band)
+    view = _view(request, desk, state, show=show, first=first)
+    board, made = await _looked_at(request, desk, view)
+    told = request.query_params.get("told", "")
     return page(
         "run.html",
-        visitor=visitor_of(request),
-        **view,
-        **_around(desk),
-        driven=state.is_over or state.imported or shown["driven"],
-        outlook=outlook(shown),
-        outlook_at=now + timedelta(seconds=shown["remaining_s"] or 0),
-        events=[_event_line(event) for event in reversed(page_of_events.events)],
-        told=told,
+        **made,
+        pieces={name: board.piece(name) for name in _SECTIONS},
+        rows=[board.piece(row_key(view, n)) for n in board.window.numbers],
+        told=told if told in ("taken", "recorded") else "",
     )
 
 
+@router.get("/runs/{run}/changes", response_class=HTMLResponse, dependencies=[READING])
+async def run_changes(
+    run: str,
+    request: Request,
+    desk: TheDesk,
+    *,
+    after: After = 0,
+    show: Shown = "",
+    first: From = 0,
+    to: To = -1,
+) -> HTMLResponse:
+    """Return what has changed on a run's page since event *after*, as parts of that page.
+
+    *to* is the number of the last row that the page has: rows behind it are new to it.
+    """
+    state = await desk.reader.state(run)
+    view = _view(request, desk, state, show=show, first=first)
+    board, made = await _looked_at(request, desk, view)
+    numbers = board.window.numbers
+    keys = ((n, row_key(view, n)) for n in numbers)
+    rows = [board.piece(key, None if n > to else after) for n, key in keys]
+    return page(
+        "run/changes.html",
+        **made,
+        pieces={name: board.piece(name, after) for name in _SECTIONS},
+        rows=[row for row in rows if row is not None],
+        order=",".join(map(str, numbers)),
+    )
+
+
+def _view(request: Request, desk: Desk, state: RunState, *, show: Show, first: int) -> View:
+    return View(
+        state=state,
+        spans=desk.reader.spans(state.run),
+        now=desk.app.clock.now(),
+        show=show,
+        first=first,
+        who=names_of(request),
+    )
+
+
+async def _looked_at(request: Request, desk: Desk, view: View) -> tuple[Board, dict[str, Any]]:
+    """Return the board of a run, brought up to date, and what the rest of a page is made of."""
+    state = view.state
+    run, band = await desk.shown(state), band_of(state, _types(desk))
+    asked, rights = cards(state), rights_of(request, state)
+    newest = await events_page(desk.app.store, state.run, max(0, state.seq - _RECENT), _RECENT)
+    events = [event_line(event) for event in reversed(newest.events)]
+    boards: Boards = request.app.state.boards
+    board = boards.of(view)
+    zone = desk.app.settings.server.timezone
+    at = f"/runs/{quote(state.run, safe='')}"
+    around = {"at": at, "mode": band.address, "zone": zone, "has_names": bool(view.who)}
+    refresh(board, view, sections(view, run, asked, events), around)
+    made = {**around, **_around(desk), **whole(state, run, band, asked, rights)}
+    return board, {**made, "visitor": visitor_of(request), "now": view.now}
+
+
+def _put_right(request: Request, at: str, band: Band) -> RedirectResponse:
+    """Lead from an address that says another mode to the one that says what is."""
+    rest = [(key, value) for key, value in request.query_params.multi_items() if key != "mode"]
+    query = urlencode([("mode", band.address), *rest])
+    return RedirectResponse(f"{at}?{query}", 303)
+
+
 @router.get("/runs/{run}/steps/{step}", response_class=HTMLResponse, dependencies=[READING])
-async def step_page(run: str, step: str, request: Request, desk: TheDesk) -> HTMLResponse:
-    """Show one step with its evidence and its form; this page never reloads by itself."""
+async def step_page(
+    run: str, step: str, request: Request, desk: TheDesk, mode: Mode = ""
+) -> Response:
+    """Show one step: its evidence, attempts, what it waits for and unlocks, and its form."""
     state, number = await desk.step(run, step)
+    band = band_of(state, _types(desk))
+    if mode and mode != band.address:
+        at = f"/runs/{quote(run, safe='')}/steps/{quote(step, safe='')}"
+        return _put_right(request, at, band)
+    shown = await step_view(desk, state, number)
     return page(
         "step.html",
         visitor=visitor_of(request),
         run=run,
-        band=band_of(state, _types(desk)),
-        card=card(state, number),
+        band=band,
+        at=f"/runs/{quote(run, safe='')}",
+        mode=band.address,
+        rights=rights_of(request, state),
+        **shown,
         **_around(desk),
     )
 
@@ -86,7 +171,7 @@ async def report_page(run: str, request: Request, desk: TheDesk) -> HTMLResponse
         run=report["run"],
         slowest=slowest[:_SLOWEST],
         left=[s for s in report["steps"] if s["status"] not in ("healthy", "skipped")],
-        timeline=[_event_line(event) for event in report["timeline"][-_TIMELINE:]],
+        timeline=[event_line(event) for event in report["timeline"][-_TIMELINE:]],
         timeline_left=max(0, len(report["timeline"]) - _TIMELINE),
         band=band_of(state, _types(desk)),
         **_around(desk),
@@ -100,79 +185,3 @@ def _around(desk: Desk) -> dict[str, Any]:
 
 def _types(desk: Desk) -> Mapping[str, str]:
     return connector_types(desk.app.settings.connectors)
-
-
-def _event_line(event: Json) -> Json:
-    """Return an event with what it says beside its type, short enough for one line."""
-    quiet = ("checks", "machines", "findings", "until", "retry_at", "handle", "connector")
-    parts = [f"{k} {v}" for k, v in event["data"].items() if k not in quiet and v not in ("", None)]
-    told = ", ".join(parts)
-    return {**event, "words": told if len(told) <= 200 else told[:199] + "…"}
-
-
-@router.post("/runs/{run}/approve")
-async def approve_run_by_form(
-    run: str, request: Request, caller: Approver, desk: TheDesk
-) -> RedirectResponse:
-    """Take a form's approval of a live run, bound to what the page has shown of it."""
-    fields = await _fields(request)
-    given = _given(fields, caller)
-    approval = Approval(
-        comment=given.comment, digest=fields["digest"], break_glass=fields["break_glass"]
-    )
-    told = await approve(desk, named(caller, given.by), approval, run)
-    return _back(run, told)
-
-
-@router.post("/runs/{run}/{verb}")
-async def decide_run_by_form(
-    run: str, verb: str, request: Request, caller: Rehearser, desk: TheDesk
-) -> RedirectResponse:
-    """Take a form's decision about a run and go back to its page."""
-    if verb not in OF_RUN:
-        raise HTTPException(404)
-    given = _given(await _fields(request), caller)
-    told = await decide(desk, caller, given, verb, run=run)
-    return _back(run, told)
-
-
-@router.post("/runs/{run}/steps/{step}/{verb}")
-async def decide_step_by_form(
-    run: str, step: str, verb: str, request: Request, *, caller: Decider, desk: TheDesk
-) -> RedirectResponse:
-    """Take a form's decision about a step and go back to the run's page."""
-    if verb not in OF_STEP:
-        raise HTTPException(404)
-    given = _given(await _fields(request), caller)
-    told = await decide(desk, caller, given, verb, run=run, step=step)
-    return _back(run, told)
-
-
-def _back(run: str, told: Json) -> RedirectResponse:
-    answer = "taken" if told["taken"] else "recorded"
-    return RedirectResponse(f"/runs/{quote(run, safe='')}?told={answer}", 303)
-
-
-async def _fields(request: Request) -> Mapping[str, str]:
-    """Return the fields of a form. Raises `MediaTypeError` or `InvalidRequestError`."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise MediaTypeError(
-            "this address takes the page's own forms", hint="programs use /api/v1/runs/..."
-        )
-    try:
-        fields = parse_qs((await request.body()).decode(), max_num_fields=10)
-        names = ("comment", "by", "digest", "break_glass")
-        told = {name: fields.get(name, [""])[-1].replace("\r\n", "\n") for name in names}
-        ApproveRun(**told)  # as strict as the call for programs
-    except ValidationError as error:
-        raise InvalidRequestError(str(error.errors()[0]["msg"])) from error
-    except ValueError as error:
-        raise InvalidRequestError("the form cannot be read") from error
-    return told
-
-
-def _given(fields: Mapping[str, str], caller: Caller) -> Decide:
-    """Return the decision; where nobody is authenticated the record says that a page was used."""
-    by = fields["by"] or ("web page" if caller.by.means is Means.OPEN else "")
-    return Decide(comment=fields["comment"], by=by)

@@ -151,6 +151,21 @@ async def events_page(store: Store, run: str, after: int, limit: int) -> EventPa
     return EventPage(shown, len(rows) > limit)
 
 
+async def step_events(store: Store, run: str, step: str, limit: int) -> Sequence[Json]:
+    """Return the newest *limit* events about one step, oldest first; none of a run unknown here."""
+    about = events_.c.data.contains(f'"step":{json.dumps(step)}', autoescape=True)
+    query = (
+        select(events_.c.seq, events_.c.type, events_.c.version, events_.c.data)
+        .where(events_.c.run == run, about)
+        .order_by(events_.c.seq.desc())
+        .limit(limit)
+    )
+    rows = await store.reading(lambda connection: connection.execute(query).all())
+    decoded = ((r.seq, codec.decode(r.type, r.data, r.version)) for r in reversed(rows))
+    shown = [recorded_json(Recorded(seq, event.at, event)) for seq, event in decoded]
+    return [event for event in shown if event["step"] == step]
+
+
 def recorded_json(record: Recorded) -> Json:
     """Return an event as people and programs see it.
 

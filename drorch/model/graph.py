@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 from drorch.errors import PlanError
@@ -66,7 +66,8 @@ class Graph:
                 needs.append(healthy[target] if usual else edge((target, when)))
                 dependants[target].append(healthy[i] if usual else edge((i, when)))
 
-    def _successors(self, node: int) -> list[int]:
+    def successors(self, node: int) -> list[int]:
+        """Return what needs *node*: its dependants, and the group that it is a member of."""
         out = [edge.node for edge in self.dependants[node]]
         if not self.is_group(node) and (group := self.group_of[node]) is not None:
             out.append(group)
@@ -159,6 +160,24 @@ class Graph:
             waves[depth[i]].append(step)
         return [wave for wave in waves if wave]
 
+    @cached_property
+    def earliest(self) -> list[float]:
+        """Return when each node could begin at the earliest, in seconds from the beginning.
+
+        Every step takes what the plan expects, nothing fails, and no limit holds anything up.
+        """
+        begin = [0.0] * self.size
+        end = [0.0] * self.size
+        for node in self.order:
+            for before, when in self.needs[node]:
+                reached = begin[before] if when is _STARTED else end[before]
+                begin[node] = max(begin[node], reached)
+            for member in self.members[node]:
+                begin[node] = max(begin[node], end[member])
+            alone = 0.0 if self.is_group(node) else expected(self.steps[node])
+            end[node] = begin[node] + alone
+        return begin
+
     def critical_path(self) -> list[Step]:
         """Return the longest expected chain, first step first."""
         node: int | None = max(range(len(self.steps)), key=lambda n: self.chain[n], default=None)
@@ -166,7 +185,7 @@ class Graph:
         while node is not None:
             if not self.is_group(node):
                 path.append(self.steps[node])
-            after = self._successors(node)
+            after = self.successors(node)
             node = max(after, key=lambda n: self.chain[n], default=None)
         return path
 

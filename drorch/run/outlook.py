@@ -6,8 +6,9 @@ from datetime import datetime
 
 from drorch.model.graph import expected
 from drorch.run.state import RunState, is_question
-from drorch.run.status import IN_FLIGHT, StepStatus
+from drorch.run.status import IN_FLIGHT, NOT_BEGUN, StepStatus
 
+_UNFINISHED = IN_FLIGHT | NOT_BEGUN | {StepStatus.WAITING}
 _OPEN = IN_FLIGHT | {StepStatus.PENDING, StepStatus.READY, StepStatus.WAITING}
 
 
@@ -22,6 +23,27 @@ def remaining(state: RunState, now: datetime) -> float | None:
         return None
     chains = [_left(state, number, now) for number in _open_steps(state)]
     return max(chains, default=None)
+
+
+def critical(state: RunState, now: datetime) -> list[int]:
+    """Return the steps that now decide when the run ends, the next first; empty when it is over.
+
+    It begins with the unfinished step whose chain takes longest, as `remaining` measures it.
+    """
+    graph = state.graph
+    left = {n: _left(state, n, now) for n in _open_steps(state)} if not state.is_over else {}
+    node: int | None = max(left, key=lambda n: (left[n], -n), default=None)
+    path: list[int] = []
+    while node is not None:
+        if not graph.is_group(node):
+            path.append(node)
+        after = [n for n in graph.successors(node) if _is_open(state, n)]
+        node = max(after, key=lambda n: (graph.chain[n], -n), default=None)
+    return path
+
+
+def _is_open(state: RunState, node: int) -> bool:
+    return state.graph.is_group(node) or state.steps[node].status in _UNFINISHED
 
 
 def _open_steps(state: RunState) -> list[int]:

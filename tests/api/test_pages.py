@@ -97,7 +97,8 @@ async def test_a_question_is_answered_by_a_form_alone(
     answer = await http.post(
         targets[0] or "", content="by=bruno&comment=all+green%0D%0Atwice", headers=FORM
     )
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run}?told=taken")
+    back = f"/runs/{run}?mode=live-simulated&told=taken"
+    assert (answer.status_code, answer.headers["location"]) == (303, back)
     assert "Your decision was taken" in (await show(http, answer.headers["location"])).words
     await api.status(run, "succeeded")
     step = await api.get(f"/runs/{run}/steps/san")

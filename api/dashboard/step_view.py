@@ -1,0 +1,98 @@
+"""What the page of one step shows: evidence, attempts, what it waits for, what to do by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.by_hand import by_hand
+from api.dashboard.run_cards import card
+from api.dashboard.step_history import answers_of, attempts_of, event_line
+from api.dashboard.waits import Waits, waits_of, word_of
+from api.routes.desk import Desk
+from api.telling import connector_types
+from drorch.journal.pages import step_events
+from drorch.model.plan import CheckSpec
+from drorch.run.state import RunState
+from drorch.run.status import StepStatus
+from drorch.run.stuck import stuck
+from drorch.run.views import Json
+
+_EVENTS = 400
+_SHOWN = 60
+_MOST_UNLOCKED = 40
+_SETTLED = frozenset({StepStatus.HEALTHY, StepStatus.SKIPPED})
+
+
+async def step_view(desk: Desk, state: RunState, number: int) -> Mapping[str, Any]:
+    """Return what the page of a step is made of."""
+    step, shown = state.step(number), card(state, number)
+    events = await step_events(desk.app.store, state.run, step.id, _EVENTS)
+    seen = {check["name"]: check for check in shown["checks"]}
+    checks = [
+        {**seen[c.name], "asked": _asked(c), "answers": answers_of(events, c.name)}
+        for c in step.verify
+    ]
+    reason = stuck(state, number, desk.app.clock.now())
+    unlocked = _unlocks(state, number)
+    return {
+        "card": shown,
+        "word": shown["examined"] or word_of(state, number),
+        "stuck": reason.why if reason else None,
+        "waits": waits_of(state, number),
+        "needs": [_need(state, edge.node, edge.when) for edge in state.graph.needs[number]],
+        "unlocks": unlocked[:_MOST_UNLOCKED],
+        "unlocks_left": max(0, len(unlocked) - _MOST_UNLOCKED),
+        "checks": checks,
+        "attempts": attempts_of(events),
+        "events": [event_line(event) for event in events[-_SHOWN:][::-1]],
+        "by_hand": _by_hand(desk, state, number),
+        "nothing": Waits(),
+    }
+
+
+def _asked(check: CheckSpec) -> str:
+    """Return what a check asks, as the plan has it; of a secret it has the name only."""
+    told = (f"{name}: {value}" for name, value in check.params.items() if value not in ("", None))
+    return ", ".join(told)
+
+
+def _need(state: RunState, node: int, when: str) -> Json:
+    if state.graph.is_group(node):
+        group = state.plan.groups[node - len(state.steps)]
+        members = len(state.graph.members[node])
+        missing = state.needs[node].unsatisfied
+        return {
+            "id": group.id,
+            "group": True,
+            "missing": missing,
+            "members": members,
+            "status": "",
+            "when": when,
+            "met": state.levels[node].satisfied,
+        }
+    level = state.levels[node]
+    met = {"healthy": level.satisfied, "started": level.started, "finished": level.finished}
+    own = {"id": state.step(node).id, "group": False, "status": word_of(state, node)}
+    return {**own, "when": when, "met": met[when]}
+
+
+def _unlocks(state: RunState, number: int) -> list[Json]:
+    """Return what waits directly for this step, or for its group: the unfinished first."""
+    graph = state.graph
+    nodes = dict.fromkeys(graph.successors(number))
+    for node in list(nodes):
+        if graph.is_group(node):
+            nodes.update(dict.fromkeys(graph.successors(node)))
+    steps = [node for node in nodes if not graph.is_group(node)]
+    steps.sort(key=lambda n: (state.steps[n].status in _SETTLED, n))
+    return [{"id": state.step(n).id, "status": word_of(state, n)} for n in steps]
+
+
+def _by_hand(desk: Desk, state: RunState, number: int) -> str:
+    step, own = state.step(number), state.steps[number]
+    if step.machine is None:
+        return ""
+    types = connector_types(desk.app.settings.connectors)
+    machine = own.machine or step.machine.id or step.machine.name or ""
+    return by_hand(types.get(step.machine.connector, ""), machine, own.host)

@@ -1,0 +1,144 @@
+"""What a step waits for, taken apart: a page says it in its reader's language."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from drorch.model.plan import Callout, Wait
+from drorch.run.state import RunState, StepState
+from drorch.run.status import Ask, Mode, OrderKind, StepStatus
+from drorch.run.views import shown_status
+from drorch.run.waiting import limit_keys, limit_of
+from drorch.run.words import span
+
+_MOST_NAMED = 3
+
+
+class Need(NamedTuple):
+    """Something that has to come first: a step with its status, or a group with who is missing."""
+
+    id: str
+    status: str
+    missing: int = 0
+    members: int = 0
+
+
+class Waits(NamedTuple):
+    """``kind`` says which sentence, the rest what stands in it.
+
+    Kinds: empty (nothing), obstacle, retry, paused, slot, turn, needs, answer, decision, outcome,
+    span, callout, stop, run, check, checks.
+    """
+
+    kind: str = ""
+    text: str = ""
+    needs: tuple[Need, ...] = ()
+    more: int = 0
+    at: datetime | None = None
+    limit: int = 0
+    place: str = ""
+    holding: int = 0
+    checks: int = 0
+
+
+NOTHING = Waits()
+
+
+def waits_of(state: RunState, number: int) -> Waits:
+    """Return what a step waits for; `NOTHING` where it has ended, or a dry run has looked."""
+    own = state.steps[number]
+    if state.mode is Mode.DRY_RUN and state.is_over:
+        return NOTHING
+    match own.status:
+        case StepStatus.READY:
+            return _ready(state, number, own)
+        case StepStatus.PENDING | StepStatus.BLOCKED:
+            return _unmet(state, number)
+        case StepStatus.WAITING:
+            return Waits(
+                "answer" if own.ask is Ask.MANUAL else "decision", text=_who(state, number)
+            )
+        case StepStatus.STARTING:
+            return _starting(state, number, own)
+        case StepStatus.VERIFYING:
+            return _verifying(state, number, own)
+        case _:
+            return NOTHING
+
+
+def _ready(state: RunState, number: int, own: StepState) -> Waits:
+    if (obstacle := state.obstacle(number)) is not None:
+        return Waits("obstacle", text=obstacle.reason)
+    if own.timer is not None:
+        return Waits("retry", at=own.timer)
+    if state.paused:
+        return Waits("paused")
+    return _full(state, number) or Waits("turn")
+
+
+def _full(state: RunState, number: int) -> Waits | None:
+    """Return the limit that keeps a ready step waiting, with how many slots it has."""
+    bucket = state.bucket(number)
+    if not bucket.slot:
+        return None
+    for key in limit_keys(bucket):
+        limit = limit_of(state, key)
+        if limit is not None and state.slots.get(key, 0) >= limit:
+            kind, name = key
+            return Waits("slot", text=name, place=kind, limit=limit)
+    return None
+
+
+def _unmet(state: RunState, number: int) -> Waits:
+    """Name what is not satisfied yet: at most three, the obstructed first."""
+    found: list[tuple[int, int]] = []
+    for edge in state.graph.needs[number]:
+        level = state.levels[edge.node]
+        met = {"healthy": level.satisfied, "started": level.started, "finished": level.finished}
+        if not met[edge.when]:
+            found.append((-level.obstruct, edge.node))
+    found.sort(key=lambda entry: entry[0])
+    named = tuple(_need(state, node) for _, node in found[:_MOST_NAMED])
+    return Waits("needs", needs=named, more=max(0, len(found) - _MOST_NAMED))
+
+
+def _need(state: RunState, node: int) -> Need:
+    if state.graph.is_group(node):
+        group = state.plan.groups[node - len(state.steps)]
+        members = len(state.graph.members[node])
+        return Need(group.id, "", state.needs[node].unsatisfied, members)
+    return Need(state.step(node).id, word_of(state, node))
+
+
+def word_of(state: RunState, number: int) -> str:
+    """Return the status that a page shows: one whose order may or may not be out is unknown."""
+    own = state.steps[number]
+    if own.doubt is not None and own.in_flight:
+        return "unknown"
+    return shown_status(state, number).value
+
+
+def _who(state: RunState, number: int) -> str:
+    own, step = state.steps[number], state.step(number)
+    wanted = own.assign or step.contact or state.plan.owner
+    return next((c.name for c in state.plan.contacts if c.id == wanted), "")
+
+
+def _starting(state: RunState, number: int, own: StepState) -> Waits:
+    action = state.step(number).action
+    if own.doubt:
+        return Waits("outcome")
+    if own.order is OrderKind.WAIT and isinstance(action, Wait):
+        return Waits("span", text=span(action.duration), at=own.timer)
+    if isinstance(action, Callout):
+        return Waits("callout", text=action.name)
+    return Waits("stop" if own.order is OrderKind.STOP else "run", at=own.timer)
+
+
+def _verifying(state: RunState, number: int, own: StepState) -> Waits:
+    verify = state.step(number).verify
+    holding = sum(c.name in own.checks and own.checks[c.name][0].healthy for c in verify)
+    bad = (c.name for c in verify if c.name in own.checks and not own.checks[c.name][0].healthy)
+    name = next(bad, "")
+    return Waits("check" if name else "checks", text=name, holding=holding, checks=len(verify))
