@@ -26,7 +26,7 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
-.PHONY: help setup demo test browser lint types check lab crash chaos chaos-sample simulate fuzz bench \
+.PHONY: help setup demo test browser lint types types-js check lab crash chaos chaos-sample simulate fuzz bench \
 	bench-peers bench-listeners bench-flood bench-pages schemathesis screenshots catalogues schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
@@ -62,6 +62,9 @@ lint: $(READY) ## style, formatting and the direction of imports
 types: $(READY) ## static types, strictly
 	$(RUN)/mypy
 	$(RUN)/mypy -p scripts -p docs.examples
+
+types-js: ## types of the pages' scripts, strictly (needs npm; nothing of it is shipped)
+	cd tests/browser/tsc && { [ -d node_modules/typescript ] || npm ci --no-audit --no-fund; } && npm run --silent check
 
 check: lint types test ## lint, types and test: what a change has to pass
 

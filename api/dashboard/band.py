@@ -24,6 +24,11 @@ class Band(NamedTuple):
     icon: str
     address: str
 
+    @property
+    def asking(self) -> str:
+        """The picture while somebody has to act."""
+        return self.icon.replace(".svg", "-asks.svg")
+
 
 def band_of(state: RunState, types: Mapping[str, str]) -> Band:
     """Return what this run does to real machines; *types* are those of its connectors."""

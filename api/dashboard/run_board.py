@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from api.dashboard.gantt import WIDTH
 from api.dashboard.rendering import part
 from api.dashboard.run_rows import (
     Row,
     View,
     Window,
     axis_of,
-    on_critical_path,
     rows,
     window,
 )
@@ -31,6 +29,7 @@ from api.locale import language
 _KEPT = 64
 _LOOKS = 4096
 _EVER = -1
+_SAME_MOMENT = timedelta(milliseconds=500)
 
 
 class Piece(NamedTuple):
@@ -47,16 +46,23 @@ class Board:
     def __init__(self) -> None:
         self._pieces: dict[str, Piece] = {}
         self._looks: OrderedDict[int, None] = OrderedDict()
+        self._seen: tuple[int, datetime] | None = None
         self.window = Window((), 0, 0, None, None)
 
-    def looked(self, seq: int) -> int:
+    def is_of(self, view: View) -> bool:
+        """Tell whether it was just made of the same: many look at the same moment."""
+        if self._seen is None or self._seen[0] != view.state.seq:
+            return False
+        return timedelta(0) <= view.now - self._seen[1] < _SAME_MOMENT
+
+    def looked(self, seq: int, now: datetime) -> int:
         """Remember that the run was looked at when event *seq* was its last.
 
         Return the number for what has changed since: whoever has the page of the first look has
         all of it, so that its pieces count as older than any event.
         """
         is_first = not self._looks
-        self._looks[seq] = None
+        self._looks[seq], self._seen = None, (seq, now)
         if len(self._looks) > _LOOKS:
             self._looks.popitem(last=False)
         return _EVER if is_first else seq
@@ -94,7 +100,8 @@ class Boards:
     def of(self, view: View) -> Board:
         """Return the board of what *view* shows, in the language spoken here."""
         who = tuple(sorted(view.who)) if view.shown == "mine" else ()
-        key = (view.state.run, language(), view.shown, str(view.first), *who)
+        named = "named" if view.who else ""
+        key = (view.state.run, language(), named, view.shown, str(view.first), *who)
         board = self._boards.setdefault(key, Board())
         self._boards.move_to_end(key)
         while len(self._boards) > _KEPT:
@@ -115,16 +122,15 @@ def refresh(
 ) -> None:
     """Bring *board* up to date: its rows, and *sections* by name with what each is made of."""
     state = view.state
-    seq = board.looked(state.seq)
+    seq = board.looked(state.seq, view.now)
     axis = axis_of(state, view.now)
-    marks = _marks(view, axis.x)
+    now_x = None if state.is_over else axis.x(view.now)
     board.window = window(view)
-    path = on_critical_path(state, view.now)
-    for row in rows(view, board.window.numbers, axis, path):
+    for row in rows(view, board.window.numbers, axis):
         _keep_row(board, seq, row, around)
     board.forget({row_key(view, n) for n in board.window.numbers})
     own: dict[str, Mapping[str, Any]] = {
-        "marks": marks,
+        "marks": {"now_x": now_x},
         "scale": {"begin": axis.begin, "middle": axis.at(0.5), "end": axis.at(1.0)},
         "show": {"window": board.window, "shown": view.shown, "first": view.first},
     }
@@ -140,11 +146,3 @@ def _keep_section(
     board: Board, seq: int, name: str, made_of: Mapping[str, Any], around: Mapping[str, Any]
 ) -> None:
     board.keep(name, seq, made_of, lambda: part(f"run/{name}.html", **made_of, **around))
-
-
-def _marks(view: View, x: Callable[[datetime], int]) -> dict[str, int | None]:
-    """Return where the lines of now and of the objective go; None where there is none."""
-    state = view.state
-    began, rto = state.started_at, state.plan.rto
-    due = x(began + rto) if began and rto else None
-    return {"now_x": None if state.is_over else x(view.now), "due_x": due if due != WIDTH else None}

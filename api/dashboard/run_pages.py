@@ -19,10 +19,12 @@ from api.dashboard.run_view import Band, band_of, sections, whole
 from api.dashboard.step_history import event_line
 from api.dashboard.step_view import step_view
 from api.dashboard.visitor import visitor_of
+from api.driven import driven_json
 from api.routes.desk import Desk, TheDesk
-from api.telling import connector_types, told_report
+from api.telling import connector_types, told_report, told_run
 from drorch.journal.pages import events_page
 from drorch.run.state import RunState
+from drorch.run.views import Json
 
 router = APIRouter()
 
@@ -112,18 +114,25 @@ def _view(request: Request, desk: Desk, state: RunState, *, show: Show, first: i
 async def _looked_at(request: Request, desk: Desk, view: View) -> tuple[Board, dict[str, Any]]:
     """Return the board of a run, brought up to date, and what the rest of a page is made of."""
     state = view.state
-    run, band = await desk.shown(state), band_of(state, _types(desk))
-    asked, rights = cards(state), rights_of(request, state)
-    newest = await events_page(desk.app.store, state.run, max(0, state.seq - _RECENT), _RECENT)
-    events = [event_line(event) for event in reversed(newest.events)]
     boards: Boards = request.app.state.boards
     board = boards.of(view)
+    driven = await driven_json(desk.app, desk.reader, state)
+    events = [] if board.is_of(view) else await _newest(desk, state)
+    # From here on nobody else has a turn: all is made of the same moment, and says so.
+    run, band = told_run(desk.app, state) | driven, band_of(state, _types(desk))
+    asked, rights = cards(state), rights_of(request, state)
     zone = desk.app.settings.server.timezone
     at = f"/runs/{quote(state.run, safe='')}"
     around = {"at": at, "mode": band.address, "zone": zone, "has_names": bool(view.who)}
-    refresh(board, view, sections(view, run, asked, events), around)
+    if events:
+        refresh(board, view, sections(view, run, asked, events), around)
     made = {**around, **_around(desk), **whole(state, run, band, asked, rights)}
     return board, {**made, "visitor": visitor_of(request), "now": view.now}
+
+
+async def _newest(desk: Desk, state: RunState) -> list[Json]:
+    newest = await events_page(desk.app.store, state.run, max(0, state.seq - _RECENT), _RECENT)
+    return [event_line(event) for event in reversed(newest.events)]
 
 
 def _put_right(request: Request, at: str, band: Band) -> RedirectResponse:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
 from api.dashboard import gantt
@@ -19,7 +20,7 @@ from drorch.run.status import StepStatus
 from drorch.run.stuck import Why, stuck
 from drorch.run.views import Json, step_json
 
-MOST_ROWS = 500
+MOST_ROWS = 200
 MANY = 200
 """Above so many steps the page shows what moves; the rest is one link away."""
 Show: TypeAlias = Literal["", "all", "open", "stuck", "failed", "mine", "critical"]
@@ -29,7 +30,7 @@ _SETTLED = frozenset({StepStatus.HEALTHY, StepStatus.SKIPPED, StepStatus.CANCELL
 _FAILED = frozenset({StepStatus.FAILED, StepStatus.BLOCKED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """A run as somebody looks at it: *who* are the names that they go by."""
 
@@ -45,6 +46,11 @@ class View:
         """The filter that is in force: the one asked for, else what helps most."""
         small = self.state.is_over and len(self.state.steps) <= MANY
         return self.show or ("all" if small else "open")
+
+    @cached_property
+    def path(self) -> Sequence[int]:
+        """The steps that now decide when the run ends, the next first; empty when it is over."""
+        return critical(self.state, self.now)
 
 
 class Window(NamedTuple):
@@ -84,7 +90,7 @@ def _matching(view: View) -> list[int]:
         case "mine":
             return [n for n in everything if is_mine(state, n, view.who)]
         case "critical":
-            return sorted(on_critical_path(state, now))
+            return sorted(on_critical_path(view))
         case _:
             return list(everything)
 
@@ -109,11 +115,12 @@ def is_mine(state: RunState, number: int, who: Collection[str]) -> bool:
     return any(name.lower() in who for name in names if name)
 
 
-def on_critical_path(state: RunState, now: datetime) -> Collection[int]:
+def on_critical_path(view: View) -> Collection[int]:
     """Return the steps that decide when the run ends, or decided it by the plan's own word."""
-    if not state.is_over:
-        return frozenset(critical(state, now))
-    return frozenset(state.graph.index[step.id] for step in state.graph.critical_path())
+    if not view.state.is_over:
+        return frozenset(view.path)
+    graph = view.state.graph
+    return frozenset(graph.index[step.id] for step in graph.critical_path())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,11 +137,12 @@ class Row:
     planned_s: float
     took_s: float | None
     bars: tuple[gantt.Bar, ...]
+    due_x: int | None
 
 
-def rows(view: View, numbers: Sequence[int], axis: gantt.Axis, path: Collection[int]) -> list[Row]:
-    """Return the rows of these steps; *path* are those that decide when the run ends."""
-    earliest = view.state.graph.earliest
+def rows(view: View, numbers: Sequence[int], axis: gantt.Axis) -> list[Row]:
+    """Return the rows of these steps."""
+    earliest, path = view.state.graph.earliest, on_critical_path(view)
     return [_row(view, n, axis, earliest[n], critical=n in path) for n in numbers]
 
 
@@ -157,7 +165,16 @@ def _row(view: View, number: int, axis: gantt.Axis, earliest: float, *, critical
         planned_s=planned,
         took_s=took,
         bars=(gantt.ghost(axis, earliest, planned), *past),
+        due_x=_due_x(state, axis),
     )
+
+
+def _due_x(state: RunState, axis: gantt.Axis) -> int | None:
+    """Return where the line of the objective goes; None where it is not on the axis."""
+    if state.plan.rto is None or state.started_at is None:
+        return None
+    x = axis.x(state.started_at + state.plan.rto)
+    return x if x < gantt.WIDTH else None
 
 
 def axis_of(state: RunState, now: datetime) -> gantt.Axis:

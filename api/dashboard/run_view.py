@@ -12,7 +12,6 @@ from api.dashboard.run_now import Outlook, outlook_of, progress, tally, what_nex
 from api.dashboard.run_rows import View
 from api.openings import opening
 from api.wording import duration, seen, used
-from drorch.run.outlook import critical
 from drorch.run.state import RunState
 from drorch.run.views import Json
 
@@ -40,7 +39,7 @@ def whole(
         "run_id": run["id"],
         "band": band,
         "mode": band.address,
-        "icon": f"/static/{band.icon}",
+        "icon": f"/static/{band.asking if cards.total else band.icon}",
         "title": title_of(state, run, band, cards.total),
         "seq": state.seq,
         "over": state.is_over,
@@ -79,7 +78,7 @@ def sections(
             "ended_at": run["ended_at"],
             "took": duration(used(run, now)) if over else "",
         },
-        "next": {"next": what_next(state, now, critical(state, now))},
+        "next": {"next": what_next(state, now, view.path)},
         "obstacles": {"in_the_way": in_the_way},
         "services": {"services": _services(state, run, now)},
         "findings": {

@@ -35,6 +35,8 @@ _REST = 0.04
 _REST_EACH = 0.0001
 """Seconds between looks that found something, and more of them for each listener: what happens
 meanwhile is told to all at once, which leaves the processor to others."""
+_WARM = 5.0
+"""Seconds for which what has just happened makes it likely that more happens at once."""
 _PAGE = 100
 _READING = 2
 """Pages that are read at the same time for those far behind: the others who ask come first."""
@@ -114,13 +116,18 @@ class Feed(Generic[P]):
 
     async def look_for_ever(self) -> None:
         """Follow the journal until cancelled; what goes wrong is tried again."""
+        loop = asyncio.get_running_loop()
+        warm_until = loop.time()
         while True:
             found = await self._tried()
             self._tell_time()
+            rest = min(_REST + self.listeners * _REST_EACH, LOOK_EVERY)
             if found:
-                await asyncio.sleep(min(_REST + self.listeners * _REST_EACH, LOOK_EVERY))
+                warm_until = loop.time() + _WARM
+                await asyncio.sleep(rest)
             else:
-                await self._store.hint(EVENTS, LOOK_EVERY)
+                is_warm = loop.time() < warm_until
+                await self._store.hint(EVENTS, rest if is_warm else LOOK_EVERY)
 
     async def _tried(self) -> bool:
         try:
