@@ -10,6 +10,7 @@ from api.dashboard.band import Band, band_of
 from api.dashboard.run_cards import Cards, Rights
 from api.dashboard.run_now import Outlook, outlook_of, progress, tally, what_next
 from api.dashboard.run_rows import View
+from api.locale import _
 from api.openings import opening
 from api.wording import duration, seen, used
 from drorch.run.state import RunState
@@ -71,7 +72,7 @@ def sections(
         },
         "now": {
             "progress": progress(state, run),
-            "examined_words": seen(run) or "no machine in this plan",
+            "examined_words": seen(run) or _("no machine in this plan"),
             "tally": tally(state, run),
             "o": _to_the_minute(outlook_of(run, now)),
             "left": _left(run),

@@ -35,7 +35,7 @@ PAGES = {
     "404": "/runs/nowhere-1",
 }
 """Each page of the service, by its route, with what comes behind it when there are several."""
-NO_PAGES = {"/login/oidc/callback", "/healthz", "/readyz", "/metrics"}
+NO_PAGES = {"/login/oidc/callback", "/healthz", "/readyz", "/metrics", "/runs/{run}/changes"}
 THEMES = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark", "reduced_motion": "reduce"},
