@@ -113,8 +113,8 @@ async def main() -> None:
     program = shutil.which("chromium")
     if program is None:
         raise SystemExit("needs Chromium: apt-get install chromium")
-    async with Stage(port=None, speed=3.0) as stage:
-        await stage.start_fleet(10)
+    async with Stage(port=None, speed=1.0) as stage:
+        await stage.start_fleet(6)
         stage.rewrite("piacenza.yaml", ("verify_timeout: 5m", "verify_timeout: 8s"))
         await stage.start_service()
         scene = Scene(stage)
