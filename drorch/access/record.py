@@ -18,12 +18,22 @@ FIRST = "0" * 64
 """What the first entry has for the hash of the one before."""
 
 
+class Filed(NamedTuple):
+    """The words under which an entry is looked for; they repeat what it says."""
+
+    at: str
+    actor: str
+    action: str
+    object: str
+
+
 class Line(NamedTuple):
     """An entry as it is stored: *entry* is the very text that was hashed."""
 
     seq: int
     entry: str
     hash: str
+    filed: Filed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,15 @@ class Chain:
 def sealed(seq: int, previous: str, content: Mapping[str, Any]) -> Line:
     """Return the entry number *seq* of *content*, chained to the hash of the one before."""
     entry = rfc8785.dumps({**content, "seq": seq, "prev": previous}).decode()
-    return Line(seq, entry, digest(previous, entry))
+    return Line(seq, entry, digest(previous, entry), filed(content))
+
+
+def filed(content: Mapping[str, Any]) -> Filed:
+    """Return the words under which an entry of *content* is looked for."""
+    actor = content.get("actor")
+    who = actor.get("identity", "") if isinstance(actor, Mapping) else ""
+    words = (content.get("at", ""), who, content.get("action", ""), content.get("object", ""))
+    return Filed(*(word if isinstance(word, str) else "" for word in words))
 
 
 def digest(previous: str, entry: str) -> str:
@@ -83,4 +101,6 @@ def _flaw(line: Line, wanted: int, previous: str) -> str:
         return f"entry {wanted} is not in the form in which entries are written"
     if content.get("prev") != previous or content.get("seq") != wanted:
         return f"entry {wanted} does not follow the one before"
+    if line.filed != filed(content):
+        return f"entry {wanted} is filed under other words than its own: who looks for it misses it"
     return ""

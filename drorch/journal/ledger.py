@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import ColumnElement, Connection, LargeBinary, cast, insert, select, text
 
 from drorch.access.principal import Act, RequestKey
-from drorch.access.record import FIRST, Chain, Line, follow, sealed
+from drorch.access.record import FIRST, Chain, Filed, Line, follow, sealed
 from drorch.errors import DrorchError
 from drorch.journal.access_tables import AuditRow, RequestRow
 from drorch.model.moment import stamp
@@ -77,16 +77,15 @@ def write(connection: Connection, act: Act, name: str, after: Mapping[str, Any] 
     last = select(audit_.c.seq, audit_.c.hash).order_by(audit_.c.seq.desc()).limit(1)
     before = connection.execute(last).first()
     seq, previous = (before.seq + 1, before.hash) if before is not None else (1, FIRST)
-    at = stamp(datetime.now(UTC))
-    line = sealed(seq, previous, _content(act, name, after, at))
-    row = {"at": at, "actor": act.by.identity, "action": act.action, "object": name}
-    connection.execute(insert(audit_), {**row, **line._asdict()})
+    line = sealed(seq, previous, _content(act, name, after))
+    row = {"seq": seq, "entry": line.entry, "hash": line.hash}
+    connection.execute(insert(audit_), {**row, **line.filed._asdict()})
 
 
-def _content(act: Act, name: str, after: Mapping[str, Any] | None, at: str) -> dict[str, Any]:
+def _content(act: Act, name: str, after: Mapping[str, Any] | None) -> dict[str, Any]:
     by = act.by
     content = {
-        "at": at,
+        "at": stamp(datetime.now(UTC)),
         "monotonic": round(time.monotonic(), 3),
         "actor": {"identity": by.identity, "name": by.name, "role": str(by.role)},
         "address": by.address,
@@ -149,8 +148,26 @@ def forget_requests(connection: Connection, before: str) -> None:
 
 def chain(connection: Connection) -> Chain:
     """Follow the whole record in one consistent view."""
-    query = select(audit_.c.seq, audit_.c.entry, audit_.c.hash).order_by(audit_.c.seq)
-    return follow(Line(*row) for row in connection.execution_options(yield_per=1000).execute(query))
+    words = (audit_.c.entry, audit_.c.hash, *(audit_.c[name] for name in Filed._fields))
+    query = select(audit_.c.seq, *_as_written(connection, words)).order_by(audit_.c.seq)
+    rows = connection.execution_options(yield_per=1000).execute(query)
+    return follow(_line(*row) for row in rows)
+
+
+def _as_written(connection: Connection, words: Iterable[ColumnElement[Any]]) -> Sequence[Any]:
+    """Return what selects *words* also where somebody has put bytes there that are no text."""
+    if connection.dialect.name == "postgresql":
+        return list(words)  # which takes nothing else
+    return [cast(word, LargeBinary) for word in words]
+
+
+def _line(seq: int, *words: bytes | str) -> Line:
+    entry, hash_, *others = (_decoded_text(word) for word in words)
+    return Line(seq, entry, hash_, Filed(*others))
+
+
+def _decoded_text(word: bytes | str) -> str:
+    return word.decode("utf-8", "replace") if isinstance(word, bytes) else word
 
 
 def head(connection: Connection) -> tuple[str, int, str]:
@@ -171,7 +188,8 @@ def entries(
     object: str = "",  # noqa: A002 (the record's own word)
 ) -> Sequence[tuple[int, Mapping[str, Any], str]]:
     """Return entries, newest first: number, content, hash."""
-    query = select(audit_.c.seq, audit_.c.entry, audit_.c.hash).order_by(audit_.c.seq.desc())
+    words = _as_written(connection, (audit_.c.entry, audit_.c.hash))
+    query = select(audit_.c.seq, *words).order_by(audit_.c.seq.desc())
     if before is not None:
         query = query.where(audit_.c.seq < before)
     for column, wanted in ((audit_.c.action, action), (audit_.c.object, object)):
@@ -179,13 +197,15 @@ def entries(
             query = query.where(column == wanted)
     if actor:
         query = query.where(audit_.c.actor == actor)
-    return [(seq, _decoded(entry), h) for seq, entry, h in connection.execute(query.limit(limit))]
+    rows = connection.execute(query.limit(limit))
+    return [(seq, _decoded(_decoded_text(entry)), _decoded_text(h)) for seq, entry, h in rows]
 
 
 def _decoded(entry: str) -> Mapping[str, Any]:
     """Return the content of an entry; one that was spoiled is shown as it stands."""
     try:
         content = json.loads(entry)
-    except ValueError:
+        json.dumps(content, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         content = None
     return content if isinstance(content, dict) else {"unreadable": entry}

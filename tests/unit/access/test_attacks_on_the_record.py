@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from drorch.access.checkpoints import CheckPoint, Verdict, as_json, public_of, signed, verdict
-from drorch.access.record import FIRST, Line, digest, follow, sealed
+from drorch.access.record import FIRST, Filed, Line, digest, follow, sealed
 
 KEY, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
 TRUSTED = frozenset({public_of(KEY)})
@@ -126,7 +126,16 @@ def other_form(record: Record, at: int, _: random.Random) -> Record:
     line = record[at]
     text = json.dumps(json.loads(line.entry), indent=1)
     previous = json.loads(line.entry)["prev"]
-    return [*record[:at], Line(line.seq, text, digest(previous, text)), *record[at + 1 :]]
+    spoiled = line._replace(entry=text, hash=digest(previous, text))
+    return [*record[:at], spoiled, *record[at + 1 :]]
+
+
+def file_elsewhere(record: Record, at: int, dice: random.Random) -> Record:
+    """Leave the entry as it is, and change one of the words under which it is looked for."""
+    line = record[at]
+    word = dice.choice(Filed._fields)
+    other = line.filed._replace(**{word: f"another {dice.random()}"})
+    return [*record[:at], line._replace(filed=other), *record[at + 1 :]]
 
 
 def all_anew(record: Record, _: int, dice: random.Random) -> Record:
@@ -149,6 +158,7 @@ ATTACKS: tuple[Attack, ...] = (
     swap_whole,
     insert,
     other_form,
+    file_elsewhere,
     all_anew,
 )
 
@@ -174,7 +184,9 @@ def test_a_thousand_attacks_are_found() -> None:
     assert late == []
 
 
-@pytest.mark.parametrize("attack", [edit, edit_and_seal, delete, swap, swap_whole, other_form])
+@pytest.mark.parametrize(
+    "attack", [edit, edit_and_seal, delete, swap, swap_whole, other_form, file_elsewhere]
+)
 def test_the_first_broken_entry_is_named(attack: Attack) -> None:
     record = written(12)
     dice = random.Random(7)

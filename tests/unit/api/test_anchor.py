@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from api.anchor import Anchor
 from api.callers import system_caller
 from api.settings import AuditSettings
+from drorch.journal.ledger import entries
 from drorch.journal.store import Store
 
 
@@ -58,6 +60,43 @@ async def test_a_cut_end_is_found_and_what_is_left_counts_as_unanchored(
     assert broken is not None
     assert broken.seq == 4
     assert anchor.write() is not None, "a restored backup is anchored again from where it is"
+
+
+DEEP = "[" * 100_000
+VANDALS = {
+    **{
+        f"the column {name}": f"UPDATE audit SET {name} = 'another' WHERE seq = 4"
+        for name in ("at", "actor", "action", "object", "entry", "hash")
+    },
+    **{
+        f"no text in {name}": f"UPDATE audit SET {name} = x'00ff' WHERE seq = 4"
+        for name in ("at", "actor", "action", "object", "entry", "hash")
+    },
+    "no UTF-8": "UPDATE audit SET entry = cast(x'7bff7d' AS text) WHERE seq = 4",
+    "a number": "UPDATE audit SET entry = 4 WHERE seq = 4",
+    "half a character": r"""UPDATE audit SET entry = '{"a":"\ud800"}' WHERE seq = 4""",
+    "deep": f"UPDATE audit SET entry = '{DEEP}' WHERE seq = 4",
+    "another number": "UPDATE audit SET seq = 99 WHERE seq = 4",
+    "half a number": "UPDATE audit SET seq = 4.5 WHERE seq = 4",
+    "a word for a number": "UPDATE audit SET seq = 'four' WHERE seq = 4",
+    "gone": "DELETE FROM audit WHERE seq = 4",
+    "the end": "DELETE FROM audit WHERE seq >= 4",
+    "exchanged": "UPDATE audit SET entry = (SELECT entry FROM audit WHERE seq = 5) WHERE seq = 4",
+}
+
+
+@pytest.mark.parametrize("statement", VANDALS.values(), ids=VANDALS)
+async def test_whatever_is_written_over_an_entry_the_entry_is_named(
+    store: Store, anchor: Anchor, statement: str
+) -> None:
+    await acts(store, 6)
+    anchor.write()
+    await store.writing(lambda c: c.execute(text(statement)).rowcount)
+    broken = anchor.verify().broken
+    assert broken is not None
+    assert broken.seq == 4
+    shown = await store.reading(lambda c: entries(c, before=None, limit=10))
+    assert json.dumps([entry for _, entry, _ in shown], ensure_ascii=False).encode()
 
 
 async def test_another_record_in_the_same_file_does_not_keep_this_one_from_being_anchored(
