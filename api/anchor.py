@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -20,9 +21,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.key_files import own_key
 from api.settings import AuditSettings
-from drorch.access.checkpoints import CheckPoint, Verdict, public_of, read, signed, verdict
+from drorch.access.checkpoints import (
+    CheckPoint,
+    Verdict,
+    overdue,
+    public_of,
+    read,
+    signed,
+    verdict,
+)
 from drorch.errors import ConfigurationError, DrorchError
-from drorch.journal.ledger import chain, head
+from drorch.journal.ledger import chain, filed_at, head
 from drorch.journal.store import Store
 from drorch.model.moment import stamp
 
@@ -31,14 +40,23 @@ log = structlog.get_logger()
 _LOOK_EVERY = 1.0
 _MOST_LINE = 2000
 _TAIL = 20_000
+_OVERDUE = 5
+"""So many times the interval of check-points an entry may wait for one before that is strange."""
 _MAKE = "make one: openssl genpkey -algorithm ed25519 -out audit.pem"
 
 
 class Anchor:
     """Writes check-points of one store's record, and verifies it against them."""
 
-    def __init__(self, store: Store, settings: AuditSettings, data_dir: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: AuditSettings,
+        data_dir: Path,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._store = store
+        self._now = now
         self._settings = settings
         self._folder = data_dir
         self._key: Ed25519PrivateKey | None = None
@@ -87,12 +105,18 @@ class Anchor:
                 record, count, newest = head(connection)
             if not self._behind(record, count):
                 return None
-            point = CheckPoint(record=record, count=count, head=newest, at=stamp(datetime.now(UTC)))
-            os.write(descriptor, (signed(point, self._signing_key()) + "\n").encode())
+            point = CheckPoint(record=record, count=count, head=newest, at=stamp(self._now()))
+            line = signed(point, self._signing_key()) + "\n"
+            os.write(descriptor, (self._line_end() + line).encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
         return point
+
+    def _line_end(self) -> str:
+        """Return what ends a line that a power cut has torn; the next one would be lost with it."""
+        torn = _tail(self.file, 1)
+        return "\n" if torn and torn != [""] else ""
 
     def unanchored(self) -> int:
         """Return how many entries no check-point vouches for yet."""
@@ -115,8 +139,19 @@ class Anchor:
         trusted = frozenset({public_of(self._signing_key()), *self._settings.trusted})
         lines = self._lines()
         with self._store.backend.reader.connect() as connection:
-            found = chain(connection)
-        return verdict(found, lines, trusted)
+            found = verdict(chain(connection), lines, trusted)
+            first = filed_at(connection, found.anchored + 1)
+        if found.broken or first is None or not self._is_overdue(first):
+            return found
+        return overdue(found, first)
+
+    def _is_overdue(self, at: str) -> bool:
+        """Tell whether an entry of that time should have had a check-point long ago."""
+        patience = timedelta(seconds=_OVERDUE * max(self._settings.checkpoint_every, _LOOK_EVERY))
+        try:
+            return self._now() - datetime.fromisoformat(at) > patience
+        except (ValueError, TypeError):
+            return True
 
     def _lines(self) -> list[str]:
         try:
@@ -146,11 +181,11 @@ class Anchor:
         return self._key
 
 
-def _tail(file: Path) -> list[str]:
+def _tail(file: Path, size: int = _TAIL) -> list[str]:
     """Return the last lines of *file*: it is looked at every second and grows for years."""
     try:
         with file.open("rb") as opened:
-            opened.seek(max(0, opened.seek(0, os.SEEK_END) - _TAIL))
+            opened.seek(max(0, opened.seek(0, os.SEEK_END) - size))
             return opened.read().decode("utf-8", "replace").splitlines()
     except FileNotFoundError:
         return []

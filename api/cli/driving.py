@@ -85,11 +85,13 @@ async def _driving(
     app: Application, run: str, lease: Lease | None
 ) -> AsyncIterator[asyncio.Task[RunState]]:
     task = asyncio.create_task(app.supervisor.drive(run, lease=lease))
+    anchoring = asyncio.create_task(app.anchor.keep())  # it may take the whole night
     try:
         yield task
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        for one in (task, anchoring):
+            one.cancel()
+        await asyncio.wait({task, anchoring})
 
 
 async def _followed(

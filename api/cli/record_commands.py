@@ -100,7 +100,8 @@ def verify(
 ) -> None:
     """Follow the whole record and compare it with its signed check-points.
 
-    Exit code 0 when it is whole, 1 when it is broken; then the first broken entry is named.
+    Exit code 0 when it is whole, 1 when it is broken (then the first broken entry is named), 3 when
+    a person has to look: the entries follow one another, and their check-points do not vouch.
     """
     told = run_async(_verified(surroundings(context), checkpoint=checkpoint))
     if as_ is Format.JSON:
@@ -108,17 +109,30 @@ def verify(
     else:
         _tell(told)
     sys.stdout.flush()
-    finish(Exit.DONE if told["ok"] else Exit.ENDED_BADLY)
+    finish(_exit_of(told))
+
+
+def _exit_of(told: Json) -> Exit:
+    if told["broken"] is not None:
+        return Exit.ENDED_BADLY
+    return Exit.DONE if told["ok"] else Exit.NEEDS_PERSON
 
 
 def _tell(told: Json) -> None:
     broken = told["broken"]
-    if broken is None:
-        points = told["checkpoints"]
-        say(f"the record is whole: {told['entries']} entries, {points} check-points", style="green")
+    seen = f"{told['entries']} entries, {told['checkpoints']} check-points"
+    if told["ok"]:
+        say(f"the record is whole: {seen}", style="green")
+    elif broken is None:
+        say(
+            f"THE RECORD IS IN DOUBT: its entries follow one another ({seen}), but",
+            style="bold red",
+        )
     else:
         say(f"THE RECORD IS BROKEN at entry {broken['seq']}: {broken['reason']}", style="bold red")
         note("entries before it are as they were written; keep the database and audit.checkpoints")
+    for one in told["doubts"]:
+        say(f"  {one}", style="red")
     if told["unanchored"]:
         first = told["anchored"] + 1
         say(

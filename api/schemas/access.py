@@ -77,7 +77,10 @@ class Broken(Out):
 
 
 class AuditVerdict(Out):
-    """``unanchored`` entries at the end are chained, but no check-point vouches for them yet."""
+    """``unanchored`` entries at the end are chained, but no check-point vouches for them yet.
+
+    ``ok``: nothing is broken, and there are no ``doubts``, which are for a person to look into.
+    """
 
     ok: bool
     entries: int
@@ -85,6 +88,7 @@ class AuditVerdict(Out):
     unanchored: int
     checkpoints: int
     broken: Broken | None
+    doubts: list[str]
     notes: list[str]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
@@ -16,6 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from drorch.access.record import FIRST, Broken, Chain
+
+
+class ForgedError(ValueError):
+    """A check-point that somebody else has signed, or changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +39,9 @@ class CheckPoint:
 class Verdict:
     """What is known about the record. Entries behind ``anchored`` are only chained.
 
-    ``notes`` are what was seen of the check-points themselves and does not concern the entries.
+    ``doubts`` are what a person has to look into, although the entries follow one another: whoever
+    takes the check-points away, or signs others, could have written the record anew. ``notes`` are
+    what else was seen of the check-points.
     """
 
     entries: int
@@ -43,6 +49,7 @@ class Verdict:
     broken: Broken | None
     checkpoints: int
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def unanchored(self) -> int:
@@ -51,6 +58,11 @@ class Verdict:
     @property
     def is_whole(self) -> bool:
         return self.broken is None
+
+    @property
+    def is_sound(self) -> bool:
+        """Tell whether nothing is broken and nobody has to look into anything."""
+        return self.is_whole and not self.doubts
 
 
 def signed(point: CheckPoint, key: Ed25519PrivateKey) -> str:
@@ -73,7 +85,8 @@ def _body(point: CheckPoint) -> dict[str, str | int]:
 def read(line: str, trusted: frozenset[str]) -> CheckPoint:
     """Return the check-point in *line*. *trusted* are public keys in hex.
 
-    Raises `ValueError` with what is wrong with it: its form, its key, its signature.
+    Raises `ForgedError` with what is wrong with its key or its signature, and `ValueError` for
+    what is no check-point.
     """
     told = json.loads(line)
     try:
@@ -87,18 +100,18 @@ def read(line: str, trusted: frozenset[str]) -> CheckPoint:
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError("it is no check-point") from error
     if key not in trusted:
-        raise ValueError("it is signed with a key that is not trusted here")
+        raise ForgedError("it is signed with a key that is not trusted here")
     try:
         public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
         public.verify(signature, rfc8785.dumps(_body(point)))
     except InvalidSignature:
-        raise ValueError("its signature does not fit: it was changed") from None
+        raise ForgedError("its signature does not fit: it was changed") from None
     return point
 
 
 def verdict(chain: Chain, lines: Iterable[str], trusted: frozenset[str]) -> Verdict:
     """Compare the record with its check-points: numbers *and* hashes."""
-    anchored, seen, last = 0, 0, 0
+    anchored, seen, last, forged = 0, 0, 0, 0
     notes: list[str] = []
     broken = chain.broken
     for number, line in enumerate(lines, start=1):
@@ -106,6 +119,7 @@ def verdict(chain: Chain, lines: Iterable[str], trusted: frozenset[str]) -> Verd
             point = read(line, trusted)
         except (ValueError, RecursionError) as error:
             notes.append(f"check-point {number}: {error}")
+            forged += isinstance(error, ForgedError)
             continue
         seen += 1
         if point.count < last:
@@ -122,7 +136,27 @@ def verdict(chain: Chain, lines: Iterable[str], trusted: frozenset[str]) -> Verd
         broken=broken,
         checkpoints=seen,
         notes=tuple(notes),
+        doubts=_doubts(forged),
     )
+
+
+def _doubts(forged: int) -> tuple[str, ...]:
+    if not forged:
+        return ()
+    told = (
+        f"{forged} check-points vouch for nothing: they were changed, or signed with a key that is "
+        "not trusted here (a key that was replaced belongs into [audit] trusted)"
+    )
+    return (told,)
+
+
+def overdue(found: Verdict, since: str) -> Verdict:
+    """Return *found* with the doubt that entries from *since* on should have a check-point."""
+    told = (
+        f"entry {found.anchored + 1} is of {since}, and no check-point vouches for it: the "
+        "check-points were taken away or are kept elsewhere, or nothing of drorch ran since"
+    )
+    return replace(found, doubts=(*found.doubts, told))
 
 
 def _contradicted(point: CheckPoint, chain: Chain, anchored: int) -> Broken | None:
@@ -158,11 +192,12 @@ def as_json(found: Verdict) -> Mapping[str, object]:
     """Return what every face says of the record."""
     broken = found.broken
     return {
-        "ok": found.is_whole,
+        "ok": found.is_sound,
         "entries": found.entries,
         "anchored": found.anchored,
         "unanchored": found.unanchored,
         "checkpoints": found.checkpoints,
         "broken": None if broken is None else {"seq": broken.seq, "reason": broken.reason},
+        "doubts": list(found.doubts),
         "notes": list(found.notes),
     }

@@ -170,6 +170,13 @@ def _decoded_text(word: bytes | str) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else word
 
 
+def filed_at(connection: Connection, seq: int) -> str | None:
+    """Return when an entry was written, as it says; None where there is none."""
+    (word,) = _as_written(connection, (audit_.c.at,))
+    found = connection.execute(select(word).where(audit_.c.seq == seq)).scalar()
+    return None if found is None else _decoded_text(found)
+
+
 def head(connection: Connection) -> tuple[str, int, str]:
     """Return the hash of the first entry, how many there are, and the hash of the last."""
     first = connection.execute(select(audit_.c.hash).where(audit_.c.seq == 1)).scalar() or FIRST

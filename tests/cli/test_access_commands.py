@@ -219,6 +219,16 @@ def test_a_changed_record_is_told(drorch: Drorch, tmp_path: Path) -> None:
     assert "BROKEN at entry 1" in told.out
 
 
+def test_check_points_by_another_key_need_a_person(drorch: Drorch, tmp_path: Path) -> None:
+    token(drorch)
+    (tmp_path / "data" / "keys" / "audit.pem").unlink()
+    told = drorch("audit", "verify")
+    assert told.code == 3
+    assert "IN DOUBT" in told.out
+    assert "not trusted here" in told.out
+    assert drorch("audit", "verify", "--format", "json").json["ok"] is False
+
+
 def test_looking_vouches_for_nothing(drorch: Drorch, tmp_path: Path) -> None:
     token(drorch)
     points = tmp_path / "data" / "audit.checkpoints"

@@ -235,6 +235,13 @@ def test_runs_watch_and_report(drorch: Drorch, tmp_path: Path) -> None:
         assert "not there yet" in told.err
 
 
+def test_a_run_is_vouched_for_while_it_goes_on(drorch: Drorch, tmp_path: Path) -> None:
+    """It may take the whole night, and nobody else would write a check-point."""
+    run = drorch(*live(plan(tmp_path), "small", "--format", "json")).json
+    points = (tmp_path / "data" / "audit.checkpoints").read_text(encoding="utf-8").splitlines()
+    assert json.loads(points[0])["at"] < run["ended_at"]
+
+
 def test_a_stored_plan_runs_by_its_id(drorch: Drorch, tmp_path: Path) -> None:
     path = Path(plan(tmp_path, defaults={"connector": "sim", "expect": "2s"}))
     assert drorch("run", str(path)).code == 0

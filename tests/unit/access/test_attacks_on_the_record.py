@@ -231,6 +231,8 @@ def test_a_rebuilt_chain_with_check_points_of_another_key_is_found() -> None:
     replaced = looked_at(forged, [point(forged, 10, OTHER)])
     assert (replaced.anchored, replaced.unanchored) == (0, 10)
     assert "not trusted" in replaced.notes[0]
+    assert not replaced.is_sound
+    assert as_json(replaced)["ok"] is False
 
 
 def test_with_the_signing_key_only_the_check_points_elsewhere_tell() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,59 @@ async def test_a_cut_end_is_found_and_what_is_left_counts_as_unanchored(
     assert broken is not None
     assert broken.seq == 4
     assert anchor.write() is not None, "a restored backup is anchored again from where it is"
+
+
+def later(store: Store, folder: Path, by: timedelta) -> Anchor:
+    """The same record, looked at so much later."""
+    return Anchor(store, AuditSettings(), folder, now=lambda: datetime.now(UTC) + by)
+
+
+async def test_an_old_entry_that_no_check_point_vouches_for_is_in_doubt(
+    store: Store, anchor: Anchor, tmp_path: Path
+) -> None:
+    """Whoever takes the check-points away can write the record anew: that must not look well."""
+    await acts(store, 3)
+    anchor.write()
+    await acts(store, 2)
+    soon = later(store, tmp_path, timedelta(minutes=4)).verify()
+    assert (soon.is_sound, soon.unanchored) == (True, 2)
+    late = later(store, tmp_path, timedelta(minutes=6)).verify()
+    assert (late.is_whole, late.is_sound) == (True, False)
+    assert "entry 4 is of 20" in late.doubts[0]
+    anchor.file.unlink()
+    gone = later(store, tmp_path, timedelta(minutes=6)).verify()
+    assert "entry 1 is of 20" in gone.doubts[0]
+    anchor.write()
+    assert later(store, tmp_path, timedelta(days=9)).verify().is_sound
+
+
+async def test_check_points_of_a_key_that_was_put_in_its_place_are_in_doubt(
+    store: Store, anchor: Anchor, tmp_path: Path
+) -> None:
+    await acts(store, 3)
+    anchor.write()
+    (tmp_path / "keys" / "audit.pem").unlink()
+    other = Anchor(store, AuditSettings(), tmp_path)
+    other.write()
+    found = other.verify()
+    assert (found.is_whole, found.anchored, found.is_sound) == (True, 3, False)
+    assert "not trusted" in found.doubts[0]
+    former = json.loads(anchor.file.read_text(encoding="utf-8").splitlines()[0])["key"]
+    trusting = Anchor(store, AuditSettings(trusted=(former,)), tmp_path)
+    assert trusting.verify().is_sound
+
+
+async def test_a_torn_line_costs_itself_alone(store: Store, anchor: Anchor) -> None:
+    """Power went while it was written."""
+    await acts(store, 2)
+    anchor.write()
+    whole = anchor.file.read_text(encoding="utf-8")
+    anchor.file.write_text(whole + whole[:40], encoding="utf-8")
+    await acts(store, 1)
+    assert anchor.write() is not None
+    found = anchor.verify()
+    assert (found.anchored, found.checkpoints, found.is_sound) == (3, 2, True)
+    assert len(found.notes) == 1
 
 
 DEEP = "[" * 100_000
