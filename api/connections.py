@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+import sys
 from collections import Counter
 from contextlib import suppress
 from typing import Any, ClassVar
 
+import h11
 import structlog
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from api.problems import MEDIA_TYPE, unreadable
+from api.routes.guard import HEADERS
 from drorch.model.collector import collect_rarely, keep
 
 log = structlog.get_logger()
@@ -84,6 +88,19 @@ class PatientConnection(H11Protocol):
     def _give_up(self) -> None:
         log.info("caller.cut", client=str(self.client), reason="it does not ask")
         self.transport.abort()
+
+    @override
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every other error is answered: as a problem."""
+        broken = sys.exc_info()[1]
+        hint = broken.error_status_hint if isinstance(broken, h11.RemoteProtocolError) else 400
+        status, body = unreadable(too_large=hint == 431)
+        headers = [("Content-Type", MEDIA_TYPE), ("Connection", "close"), *HEADERS.items()]
+        parts = (h11.Response(status_code=status, headers=headers), h11.Data(data=body))
+        with suppress(h11.LocalProtocolError):  # an answer has begun: then there is none to give
+            for part in (*parts, h11.EndOfMessage()):
+                self.transport.write(self.conn.send(part) or b"")
+        self.transport.close()
 
     @override
     def pause_writing(self) -> None:

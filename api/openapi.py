@@ -27,7 +27,8 @@ until the first token or person is made, the service runs open and records who a
 themselves (`by`). Errors are RFC 9457 problems; the `type` of each is a page of this service.
 Creating calls take `Idempotency-Key`: the same request again gets the first answer. What can be
 edited has an `ETag` and takes `If-Match`. `HEAD` is answered wherever `GET` is; every other
-method that an address does not take gets 405. A body over 64 KiB (a plan: 5 MiB) gets 413.
+method that an address does not take gets 405. A body over 64 KiB (a plan: 5 MiB) gets 413; line
+and headers over 32 KiB get 431.
 """
 INFO: Mapping[str, Any] = {
     "title": "drorch",
@@ -162,7 +163,7 @@ def _finish_schemas(schemas: Json) -> None:
 def _finish_call(call: Json, method: str, route: APIRoute) -> None:
     call["summary"] = call["operationId"].replace("_", " ").capitalize()
     permission = next((may.permission for may in declared(route)), None)
-    statuses = [429, 500]
+    statuses = [429, 431, 500]
     if permission is None:
         call["security"] = []
         call["x-required-role"] = "public"

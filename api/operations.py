@@ -11,6 +11,7 @@ import structlog
 
 from api.bootstrap import Application
 from api.reading import RunReader
+from api.schemas.common import UNSEEN
 from api.schemas.problem_types import StepNotFoundError
 from api.signing import refuse_unsigned, signer_of
 from drorch.access.policy import HaltedError
@@ -33,8 +34,6 @@ from plans import load, select
 log = structlog.get_logger()
 
 _ANSWER_EVERY = 0.05
-_UNSEEN = "\u115f\u1160\u3164\uffa0"
-"""Fillers of Hangul: letters for every table, and nothing on a screen."""
 
 OF_RUN: Mapping[str, type[cmd.Pause | cmd.Resume | cmd.Abort]] = {
     "pause": cmd.Pause,
@@ -209,7 +208,7 @@ def _tell_broken(run: str, caller: Caller, reason: str) -> None:
 
 def _told_why(given: str) -> str:
     """Return a reason that somebody can read; blanks and signs that nobody sees are none."""
-    return given.strip() if any(c.isalnum() and c not in _UNSEEN for c in given) else ""
+    return given.strip() if any(c.isalnum() and c not in UNSEEN for c in given) else ""
 
 
 async def refuse_halted(app: Application) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +21,13 @@ from api.dashboard.rendering import VERSION, page
 from api.dashboard.visitor import visitor_of
 from api.schemas.access_problems import TooManyRequestsError
 from api.schemas.kind import Kind
-from api.schemas.problem_types import HTTP_KINDS, NotReadyError, kind_of
+from api.schemas.problem_types import (
+    HTTP_KINDS,
+    HeadTooLargeError,
+    NotReadyError,
+    catalogue,
+    kind_of,
+)
 from drorch.access.tokens import AuthenticationNeededError
 from drorch.errors import DrorchError, JournalUnavailableError, MachineClaimedError
 from plans import InvalidPlanError
@@ -33,6 +41,9 @@ _CODES = {
     413: "body-too-large",
     415: "media-type",
 }
+
+
+_READ = ("GET", "HEAD")
 
 
 class ProblemResponse(JSONResponse):
@@ -51,13 +62,7 @@ def problem(
 ) -> Response:
     """Return the answer for one problem; ``type`` is a page of this service."""
     content = {
-        "type": f"/problems/{code}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "instance": request.url.path,
-        "code": code,
-        "hint": hint,
+        **_content(code, kind, detail, hint=hint, instance=request.url.path),
         "request_id": request.scope.get("state", {}).get("request_id", ""),
         **(more or {}),
     }
@@ -75,6 +80,20 @@ def problem(
         answer.headers.update(headers or {})
         return answer
     return ProblemResponse(content, kind.status, headers=dict(headers or {}))
+
+
+def _content(
+    code: str, kind: Kind, detail: str, *, hint: str = "", instance: str = ""
+) -> dict[str, Any]:
+    return {
+        "type": f"/problems/{code}",
+        "title": kind.title,
+        "status": kind.status,
+        "detail": detail,
+        "instance": instance,
+        "code": code,
+        "hint": hint,
+    }
 
 
 def _to_the_login(request: Request) -> Response:
@@ -143,19 +162,22 @@ def answer_http_error(request: Request, error: Exception) -> Response:
     detail = kind.meaning if code in _CODES.values() else str(error.detail)
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = ", ".join(_methods(request))
+        headers["Allow"] = ", ".join(_methods(request) or _READ)
     return problem(request, code, kind, detail, headers=headers)
 
 
 def _methods(request: Request) -> Sequence[str]:
-    """Return the methods that the address takes; the framework names those of one route only."""
+    """Return the methods that the address takes; the framework names those of one route only.
+
+    None for what the framework serves by itself.
+    """
     routes: Sequence[tuple[str, APIRoute]] = request.app.state.routes
     path = request.url.path
     found: set[str] = set()
     for prefix, route in routes:
         if path.startswith(prefix) and route.path_regex.match(path.removeprefix(prefix)):
             found |= route.methods or set()
-    return sorted(found)
+    return sorted(found | {"HEAD"} if "GET" in found else found)
 
 
 def answer_invalid_request(request: Request, error: Exception) -> Response:
@@ -175,10 +197,20 @@ def answer_invalid_request(request: Request, error: Exception) -> Response:
 
 
 def _invalid(entry: Mapping[str, Any]) -> dict[str, str]:
+    if entry["type"] == "json_invalid":
+        return _no_json(entry)
     where, *path = (str(part) for part in entry["loc"])
     pointer = "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in path)
     message = str(entry["msg"]).removeprefix("Value error, ")
     return {"in": where, "pointer": pointer, "code": str(entry["type"]), "message": message}
+
+
+def _no_json(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return the problem of a body that cannot be read; its place is one in the text."""
+    where, place = entry["loc"]
+    why = entry.get("ctx", {}).get("error", "it cannot be read")
+    message = f"this is no JSON at character {place}: {why}"
+    return {"in": where, "pointer": "", "code": "json_invalid", "message": message}
 
 
 def answer_database_error(request: Request, error: Exception) -> Response:
@@ -232,3 +264,11 @@ def _internal(request: Request) -> Response:
     kind = HTTP_KINDS["internal"]
     hint = f"look in the service's log for {_request_id(request.scope)}; runs go on without this"
     return problem(request, "internal", kind, kind.meaning, hint=hint)
+
+
+def unreadable(*, too_large: bool) -> tuple[int, bytes]:
+    """Return status and body for what came in no form that could be handed on."""
+    code = HeadTooLargeError.code if too_large else "invalid-http"
+    kind = catalogue()[code]
+    content = {**_content(code, kind, kind.meaning), "request_id": secrets.token_hex(6)}
+    return kind.status, json.dumps(content).encode()

@@ -34,6 +34,7 @@ from api.metrics.figures import Figures
 from api.outgoing import keep_telling
 from api.presence import be_present
 from api.routes.desk import Desk
+from api.routes.guard import HEAD_LIMIT
 from api.serving_rules import refuse_unsafe, tls_files
 from api.serving_tls import ServingTls, keep_renewed, renew_if_due, trust_in_own
 from api.settings import Settings
@@ -56,8 +57,6 @@ _BACKLOG = 2048
 _AT_A_TIME = 16
 """Connections that are let in before those who are there get their turn."""
 _STDIN = 0
-_LONGEST_HEAD = 32 * 1024
-"""Bytes of a request's line and headers: a plan's signature is one of them."""
 _NICE = 5
 """How much the HTTP side steps back where both want the processor: the recovery goes first."""
 _PORT_PATIENCE = 2.5
@@ -317,7 +316,7 @@ async def run_http(settings: Settings, ending: asyncio.Event, descriptor: int) -
             http=PatientConnection,
             ws="none",
             backlog=_AT_A_TIME,
-            h11_max_incomplete_event_size=_LONGEST_HEAD,
+            h11_max_incomplete_event_size=HEAD_LIMIT,
             log_config=None,
             access_log=False,
             server_header=False,

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from api.cli.access import Access, Given, Json, Verb, find_run
 from api.cli.context import Surroundings, finish, run_async, surroundings
-from api.cli.exits import Exit, WrongUseError
+from api.cli.exits import Exit, WrongUseError, refuse_unsaid
 from api.cli.program import repeat_options
 from api.cli.runs_commands import As, Run
 from api.cli.screen import Format, note, print_json, print_table, say
@@ -155,6 +155,7 @@ def hold(
 
     In all runs; its id or its name will do.
     """
+    refuse_unsaid(reason)
     connector, key = _parted(machine)
     for held in run_async(_held(surroundings(context), connector, key, reason)):
         _tell_held(held)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
+from api.schemas.common import is_seen
 from api.schemas.problem_types import ConnectorNotFoundError, StepNotFoundError
 from drorch.access.people import WeakPasswordError
 from drorch.errors import (
@@ -60,6 +61,12 @@ _WRONG_USE = (
     WrongUseError,
 )
 _UNREACHABLE = (ConnectorError, JournalUnavailableError, ServiceUnreachableError)
+
+
+def refuse_unsaid(reason: str) -> None:
+    """Raise `WrongUseError` for a reason that shows nothing on a screen."""
+    if not is_seen(reason):
+        raise WrongUseError("--reason says nothing", hint="say why: others will ask")
 
 
 def exit_of(error: DrorchError) -> Exit:

@@ -9,7 +9,7 @@ import typer
 
 from api.cli.access import Json
 from api.cli.context import Surroundings, finish, run_async, surroundings
-from api.cli.exits import Exit, WrongUseError
+from api.cli.exits import Exit, WrongUseError, refuse_unsaid
 from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table, say
@@ -30,6 +30,8 @@ def halt(
     Within a second, in all runs. Checks go on; what runs is not stopped. Without an option: tells
     whether drorch is halted.
     """
+    if reason:
+        refuse_unsaid(reason)
     if reason and lift:
         raise WrongUseError("--reason halts and --lift ends that", hint="give one of them")
     where = surroundings(context)

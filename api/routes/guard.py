@@ -14,12 +14,15 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api.host_names import LOOPBACK, canonical
 from api.problems import answer_drorch_error, answer_http_error
-from api.schemas.problem_types import HostRefusedError, OriginRefusedError
+from api.schemas.problem_types import HeadTooLargeError, HostRefusedError, OriginRefusedError
 from api.serving_rules import Peers
 from api.settings import ServerSettings
 from drorch.errors import DrorchError
 from plans.source.text import MOST_BYTES
 
+HEAD_LIMIT = 32 * 1024
+"""Bytes of a request's line and headers: a plan's signature is one of them."""
+_MOST_HEADERS = 100
 _HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _FROM_A_CHECK = "x-drorch-check"
@@ -84,15 +87,35 @@ class Guard:
                 _harden(MutableHeaders(scope=message), request_id, strict=strict)
             await send(message)
 
-        refusal = (
-            _past_proxy()
-            if scope["state"]["past_proxy"]
-            else refused(scope["method"], headers, self._names, scope["scheme"])
-        )
+        refusal = self._refusal(scope, headers)
         if refusal is None:
             await self._app(scope, receive, hardened)
         else:
-            await answer_drorch_error(Request(scope), refusal)(scope, receive, hardened)
+            answer = answer_drorch_error(Request(scope), refusal)
+            if isinstance(refusal, HeadTooLargeError):
+                answer.headers["Connection"] = "close"
+            await answer(scope, receive, hardened)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> DrorchError | None:
+        if scope["state"]["past_proxy"]:
+            return _past_proxy()
+        return too_large(scope) or refused(scope["method"], headers, self._names, scope["scheme"])
+
+
+def too_large(scope: Scope) -> DrorchError | None:
+    """Return why a request's line and headers are not read, or None.
+
+    What reads them from the connection stops only at those that do not come at once.
+    """
+    fields = scope["headers"]
+    line = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+    size = line + sum(len(name) + len(value) for name, value in fields)
+    if size <= HEAD_LIMIT and len(fields) <= _MOST_HEADERS:
+        return None
+    return HeadTooLargeError(
+        f"line and headers have {size} bytes, there are {len(fields)} headers",
+        hint=f"at most {HEAD_LIMIT // 1024} KiB and {_MOST_HEADERS} headers are taken",
+    )
 
 
 def _harden(headers: MutableHeaders, request_id: str, *, strict: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, IPvAnyNetwork
 
-from api.schemas.common import In, Out, PersonText
+from api.schemas.common import In, Out, PersonText, Reason
 from drorch.access.roles import Role
 
 
@@ -93,7 +93,7 @@ class AuditVerdict(Out):
 
 
 class HaltRequest(In):
-    reason: PersonText = Field(min_length=1, examples=["ransomware: find out what is infected"])
+    reason: Reason = Field(examples=["ransomware: find out what is infected"])
 
 
 class Halt(Out):
@@ -105,8 +105,8 @@ class Halt(Out):
     at: str | None
 
 
-class NoticeText(In):
-    """What people read, in at least one language."""
+class PublicText(In):
+    """What people read, in either language or both; without any, the state speaks for itself."""
 
     it: PersonText = ""
     en: PersonText = ""
@@ -116,7 +116,7 @@ class NoticeRequest(In):
     """What a person says of a service; it is shown as said by a person."""
 
     state: Literal["up", "restoring", "down", "not_affected", "unknown"]
-    text: NoticeText = NoticeText()
+    text: PublicText = PublicText()
     expected_at: AwareDatetime | None = Field(
         default=None, description="When it should be up, with its time zone."
     )

@@ -6,6 +6,9 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+UNSEEN = "\u115f\u1160\u3164\uffa0"
+"""Fillers of Hangul: letters for every table, and nothing on a screen."""
+
 
 class Out(BaseModel):
     """What the service answers; later versions may add members."""
@@ -27,6 +30,21 @@ def _printable(text: str) -> str:
 
 
 PersonText = Annotated[str, Field(max_length=2000), AfterValidator(_printable)]
+
+
+def is_seen(text: str) -> bool:
+    """Tell whether *text* shows anything on a screen."""
+    return any(c.isprintable() and not c.isspace() and c not in UNSEEN for c in text)
+
+
+def _said(text: str) -> str:
+    if not is_seen(text):
+        raise ValueError("say why: there is nothing to be seen here")
+    return text
+
+
+Reason = Annotated[PersonText, Field(min_length=1), AfterValidator(_said)]
+"""Why somebody does what others will ask about."""
 PersonName = Annotated[str, Field(max_length=100), AfterValidator(_printable)]
 
 By = Annotated[
@@ -92,6 +110,7 @@ def problems(*statuses: int, also: Answers | None = None) -> Answers:
         415: "The body is of another type",
         422: "Not valid; errors says where",
         429: "Too many requests; Retry-After says when to come back",
+        431: "Line and headers are more than 32 KiB or 100",
         500: "Something went wrong inside drorch",
         502: "A hypervisor did not do it",
         503: "Not available now",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api.schemas.common import By, In, Out, PersonText
+from api.schemas.common import By, In, Out, Reason
 from api.schemas.runs import Finding
 
 
@@ -101,7 +101,7 @@ class Holds(Out):
 
 
 class HoldRequest(In):
-    reason: PersonText = Field(min_length=1)
+    reason: Reason
     by: By = ""
 
 

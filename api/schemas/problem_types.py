@@ -33,6 +33,12 @@ class OriginRefusedError(DrorchError):
     code = "origin-refused"
 
 
+class HeadTooLargeError(DrorchError):
+    """The request's line and headers are more than any request here needs."""
+
+    code = "headers-too-large"
+
+
 class ConfirmationNeededError(DrorchError):
     code = "confirmation-needed"
 
@@ -200,6 +206,12 @@ KINDS: Mapping[type[DrorchError], Kind] = {
         "A page of another site tried to change something here with your browser. Use the pages "
         "of this service itself, or a program that sends no Origin header.",
     ),
+    HeadTooLargeError: Kind(
+        431,
+        "The headers are too large",
+        "The request's line and its headers together may have 32 KiB, and there may be 100 of "
+        "them. In a browser, old cookies of other services on the same host are often the reason.",
+    ),
     ConfirmationNeededError: Kind(
         422,
         "A live run has to be confirmed",
@@ -267,6 +279,12 @@ HTTP_KINDS: Mapping[str, Kind] = {
         500,
         "Something went wrong inside drorch",
         "drorch could not answer this request; the service's log has the rest.",
+    ),
+    "invalid-http": Kind(
+        400,
+        "This is no HTTP request",
+        "What was sent breaks the rules of HTTP/1.1, so nobody can tell what was meant: two Host "
+        "headers, a line that is no header, https sent to a port without TLS.",
     ),
     "media-type": KINDS[MediaTypeError],
     "invalid-request": KINDS[InvalidRequestError],

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.bootstrap import Application
 from api.connections import PatientConnection, raise_descriptors
 from api.routes.feeds import Feeds, Framed, encoded
+from api.routes.guard import HEAD_LIMIT
 from api.routes.streaming import EventStream
 from tests.api.desk import until
 
@@ -43,7 +44,12 @@ async def answering(app: ASGIApp) -> AsyncIterator[int]:
     """Give the port of a server in this process."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, http=Hasty, log_config=None, lifespan="off", timeout_graceful_shutdown=1
+        app,
+        http=Hasty,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        h11_max_incomplete_event_size=HEAD_LIMIT,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve([listener]))

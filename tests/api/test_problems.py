@@ -84,13 +84,45 @@ async def test_a_method_that_is_not_taken_is_told_with_those_that_are(
     http: httpx2.AsyncClient,
 ) -> None:
     answer = await http.delete("/api/v1/plans")
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+    for path in ("/openapi.json", "/static/style.css", "/healthz"):
+        answer = await http.post(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD"), path
 
 
 async def test_the_wrong_parts_of_a_body_have_pointers(http: httpx2.AsyncClient) -> None:
     body = {"plan": "x" * 64, "mode": "odd", "only": [1]}
     told = check(await http.post("/api/v1/runs", json=body), 422, "invalid-request")
     assert [e["pointer"] for e in told["errors"]] == ["/plan", "/mode", "/only/0"]
+
+
+async def test_what_is_no_json_is_told_with_its_place(http: httpx2.AsyncClient) -> None:
+    answer = await http.post("/api/v1/halt", content='{"reason": x}', headers=JSON)
+    (found,) = check(answer, 422, "invalid-request")["errors"]
+    assert found["pointer"] == ""
+    assert found["message"].startswith("this is no JSON at character 11: ")
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n\t", "\u3164", "\u3164 \uffa0"])
+async def test_who_stops_something_says_why(http: httpx2.AsyncClient, reason: str) -> None:
+    told = {"reason": reason}
+    check(await http.post("/api/v1/halt", json=told), 422, "invalid-request")
+    check(await http.put("/api/v1/holds/sim/101", json=told), 422, "invalid-request")
+    for said in ("?!", "\u7a81"):
+        assert (await http.post("/api/v1/halt", json={"reason": said})).status_code == 200
+
+
+async def test_line_and_headers_are_limited(http: httpx2.AsyncClient) -> None:
+    for headers, path in (
+        ({"X-Long": "a" * 33_000}, "/healthz"),
+        ({f"X-{number}": "a" for number in range(101)}, "/healthz"),
+        ({}, "/healthz?" + "a" * 33_000),
+        ({}, "/api/v1/" + "a" * 33_000),
+    ):
+        told = check(await http.get(path, headers=headers), 431, "headers-too-large")
+        assert "32 KiB and 100 headers" in told["hint"]
+    just = {f"X-{number}": "a" * 400 for number in range(70)}
+    assert (await http.get("/healthz", headers=just)).status_code == 200
 
 
 async def test_bodies_are_limited_whether_they_say_their_size_or_not(

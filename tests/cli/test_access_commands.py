@@ -191,6 +191,13 @@ def test_a_halt_is_given_shown_and_lifted(drorch: Drorch) -> None:
     assert drorch("halt", "--format", "json").json["halted"] is False
 
 
+def test_who_halts_or_holds_says_why(drorch: Drorch) -> None:
+    for command in (("halt",), ("hold", "sim/101")):
+        told = drorch(*command, "--reason", " \t")
+        assert (told.code, "says nothing" in told.err) == (2, True), command
+    assert drorch("halt", "--format", "json").json["halted"] is False
+
+
 def test_what_was_done_is_in_the_record_and_anchored(drorch: Drorch, tmp_path: Path) -> None:
     token(drorch)
     user(drorch)
