@@ -129,6 +129,9 @@ _AGAIN: Mapping[str, Again] = {
     "plan.store": plans.plan_again,
     "token.create": tokens.token_again,
     "webhook.test": webhooks.sent_again,
+    "webhook.enable": webhooks.enabled_again,
+    "halt": halt.halted_again,
+    **dict.fromkeys(decisions.DECISIONS, decisions.decided_again),
 }
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
 
 from api.auth import Approver, Decider, Pauser, Rehearser, named
 from api.operations import OF_RUN, OF_STEP, Approval, approve_run, decision_of, give_decision
 from api.routes.desk import Desk, TheDesk
+from api.routes.idempotency import Effect
 from api.routes.paging import RunId, StepId
 from api.schemas.common import problems
 from api.schemas.runs import ApproveRun, Decide, Decided
@@ -31,6 +33,11 @@ _MEANS = {
     "skip": "Leave a step out; what needs it goes on.",
     "accept": "Vouch for a step: it counts as healthy.",
 }
+
+
+_VERBS = {"run.approve": "approve", "run.break-glass": "approve"}
+DECISIONS = (*_VERBS, *(f"decision.{name}" for name in (*OF_RUN, *OF_STEP)))
+"""What the record calls what is answered by `decided_again`."""
 
 
 async def decide(
@@ -60,6 +67,21 @@ def told_decision(
         "by": by,
         "comment": comment,
     }
+
+
+async def decided_again(desk: Desk, effect: Effect) -> Response:
+    """Answer once more for a decision that was given before: it is in the run's inbox, or taken."""
+    _, run, *step = effect.object.split("/")
+    taken = not await desk.app.store.inbox(run)
+    told = told_decision(
+        run,
+        step[0] if step else None,
+        _VERBS.get(effect.action, effect.action.removeprefix("decision.")),
+        taken=taken,
+        by=effect.by,
+        comment=effect.reason,
+    )
+    return JSONResponse(told, 200 if taken else 202)
 
 
 def _answered(response: Response, told: Json) -> Json:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 
 from api.access import halt_json
 from api.auth import READING, Halter, Lifter
 from api.routes.conditions import NOT_MODIFIED, TAGGED, IfNoneMatch, tag_of, told
-from api.routes.desk import TheDesk
+from api.routes.desk import Desk, TheDesk
+from api.routes.idempotency import Effect
 from api.schemas import access as shapes
 from api.schemas.common import problems
 from drorch.run.views import Json
@@ -37,6 +39,12 @@ async def post_halt(wanted: shapes.HaltRequest, caller: Halter, desk: TheDesk) -
     """
     act = caller.act("halt", "site", reason=wanted.reason)
     return halt_json(await desk.app.site.halt(wanted.reason, act))
+
+
+async def halted_again(desk: Desk, effect: Effect) -> Response:
+    """Answer once more for a halt: what holds now."""
+    del effect
+    return JSONResponse(halt_json(await desk.app.site.halted()))
 
 
 @router.delete("/halt", operation_id="lift_halt", status_code=204, responses=problems(409))

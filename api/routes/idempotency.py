@@ -10,6 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
@@ -33,8 +34,18 @@ _KEPT_HEADERS = frozenset({"content-type", "location", "etag"})
 ONCE = "once_only"
 """The name in a request's state of the body to keep, where the real one holds a secret."""
 
-Again = Callable[[Desk, str], Awaitable[Response]]
-"""Makes the answer anew from what was done: the object that the record names."""
+
+class Effect(NamedTuple):
+    """What a request has done, as the record has it; *by* and *reason* are empty in old rows."""
+
+    action: str
+    object: str
+    by: str = ""
+    reason: str = ""
+
+
+Again = Callable[[Desk, Effect], Awaitable[Response]]
+"""Makes the answer anew from what was done."""
 
 
 class Remembered:
@@ -100,16 +111,16 @@ async def answer_again(
     if known.status is not None:
         headers = {**known.headers, "Idempotency-Replayed": "true"}
         return Response(known.body, known.status, headers)
-    action, name = str(known.effect.get("action", "")), str(known.effect.get("object", ""))
+    effect = Effect(*(str(known.effect.get(name, "")) for name in Effect._fields))
     desk: Desk = request.app.state.desk
-    make = again.get(action, _plain)
-    answer = await make(desk, name)
+    make = again.get(effect.action, _plain)
+    answer = await make(desk, effect)
     answer.headers["Idempotency-Replayed"] = "true"
     return answer
 
 
-async def _plain(desk: Desk, name: str) -> Response:
+async def _plain(desk: Desk, effect: Effect) -> Response:
     """Say what was done; its own answer was lost in a crash."""
     del desk
-    content = {"done": name, "note": "this was done before; its first answer was lost"}
+    content = {"done": effect.object, "note": "this was done before; its first answer was lost"}
     return JSONResponse(json.loads(json.dumps(content)))

@@ -22,6 +22,7 @@ from api.routes.conditions import (
 )
 from api.routes.desk import Desk, TheDesk
 from api.routes.graphs import graph_json
+from api.routes.idempotency import Effect
 from api.routes.paging import (
     MOST_REVISIONS,
     Cursor,
@@ -143,17 +144,13 @@ def _armor(signature: str | None) -> bytes:
         ) from error
 
 
-async def plan_again(desk: Desk, name: str) -> Response:
+async def plan_again(desk: Desk, effect: Effect) -> Response:
     """Answer once more for a plan that was stored before."""
-    _, plan, revision = name.split("/")
+    _, plan, revision = effect.object.split("/")
     stored = await desk.app.shelf.plan(plan, int(revision))
-    compiled = await desk.compiled(stored)
+    loaded = await asyncio.to_thread(read, stored.source.encode(), _FILE)
     content = {
-        "plan": plan,
-        "title": compiled.title,
-        "steps": len(compiled.steps),
-        "digest": stored.digest,
-        "warnings": [],
+        **_valid(loaded),
         "revision": stored.revision,
         "signed_by": stored.signer or None,
     }

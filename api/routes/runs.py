@@ -12,6 +12,7 @@ from api.auth import READING, Rehearser, named
 from api.operations import Wish, chosen, start_run
 from api.routes.desk import Desk, TheDesk
 from api.routes.feeds import RunSource
+from api.routes.idempotency import Effect
 from api.routes.paging import (
     Cursor,
     Limit,
@@ -68,9 +69,9 @@ async def post_run(
     return await desk.shown(await desk.reader.state(run))
 
 
-async def run_again(desk: Desk, name: str) -> Response:
+async def run_again(desk: Desk, effect: Effect) -> Response:
     """Answer once more for a run that was created before."""
-    run = name.removeprefix("run/")
+    run = effect.object.removeprefix("run/")
     shown = await desk.shown(await desk.reader.state(run))
     return JSONResponse(jsonable_encoder(shown), 202, headers={"Location": f"/api/v1/runs/{run}"})
 

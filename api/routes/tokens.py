@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from api.access import WantedToken, make_token, token_json
 from api.auth import Doorkeeper, Keyholder
 from api.routes.desk import Desk, TheDesk
-from api.routes.idempotency import ONCE
+from api.routes.idempotency import ONCE, Effect
 from api.routes.paging import Cursor, Limit, page_of
 from api.schemas import access as shapes
 from api.schemas.common import problems
@@ -58,9 +58,9 @@ async def create_token(
     return answer
 
 
-async def token_again(desk: Desk, name: str) -> Response:
+async def token_again(desk: Desk, effect: Effect) -> Response:
     """Answer once more for a token that was made before; its secret is gone."""
-    token = await desk.app.gate.token(name.removeprefix("token/"))
+    token = await desk.app.gate.token(effect.object.removeprefix("token/"))
     return JSONResponse({**token_json(token), "token": None} if token else {}, 201)
 
 

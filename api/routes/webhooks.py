@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from api.auth import READING, Keyholder
 from api.bootstrap import Application
 from api.routes.desk import Desk, TheDesk
+from api.routes.idempotency import Effect
 from api.routes.paging import Cursor, Limit, page_of
 from api.schemas import webhooks as shapes
 from api.schemas.common import problems
@@ -55,10 +56,10 @@ async def send_test(webhook: WebhookName, caller: Keyholder, desk: TheDesk) -> J
     return {"name": webhook, "message": message}
 
 
-async def sent_again(desk: Desk, name: str) -> Response:
+async def sent_again(desk: Desk, effect: Effect) -> Response:
     """Answer once more for a test message that was put into the outbox before."""
     del desk
-    _, webhook, message = name.split("/")
+    _, webhook, message = effect.object.split("/")
     return JSONResponse({"name": webhook, "message": message}, 202)
 
 
@@ -72,8 +73,17 @@ async def enable_webhook(webhook: WebhookName, caller: Keyholder, desk: TheDesk)
     """Enable a web hook that a 410 disabled: it begins with what happens from now on."""
     _known(desk.app, webhook)
     await desk.app.outbox.enable(webhook, caller.act("webhook.enable", f"webhook/{webhook}"))
-    (state,) = await desk.app.outbox.states([webhook])
-    return _shown(desk.app, state)
+    return await _now(desk.app, webhook)
+
+
+async def enabled_again(desk: Desk, effect: Effect) -> Response:
+    """Answer once more for a web hook that was enabled before: how it does now."""
+    return JSONResponse(await _now(desk.app, effect.object.removeprefix("webhook/")))
+
+
+async def _now(app: Application, webhook: str) -> Json:
+    (state,) = await app.outbox.states([webhook])
+    return _shown(app, state)
 
 
 def _known(app: Application, name: str) -> None:

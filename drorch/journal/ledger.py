@@ -60,7 +60,9 @@ def recorded(work: Callable[[Connection], Any], act: Act) -> Callable[[Connectio
         for action in (act.action, *act.also):
             write(connection, replace(act, action=action), name, after)
         if act.key is not None:
-            _remember(connection, act.key, {"action": act.action, "object": name})
+            done = {"action": act.action, "object": name}
+            told = {"by": act.by.name, "reason": act.reason}
+            _remember(connection, act.key, {**done, **told})
         return result
 
     return whole

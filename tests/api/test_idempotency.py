@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,18 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import text
 
-from tests.api.desk import PLAN, YAML, Caller, settings, until
-from tests.api.test_serve import children, service, simulator
+from api.access import WantedToken, make_token
+from api.bootstrap import Application
+from api.callers import system_caller
+from api.settings import Settings
+from connectors.simulated.server import Simulator
+from drorch.access.roles import Role
+from tests.api.desk import PLAN, YAML, Caller, calling, driven, settings, until
+from tests.api.test_serve import children, service
+from tests.api.test_serve import simulator as simulator_process
+from tests.fakes.receiver import SECRET
 
 MANY = 20
 PATIENCE = 30.0
@@ -61,7 +71,7 @@ async def send(
 def essence(answer: httpx2.Response) -> Any:
     """Return what has to be the same: not what goes on meanwhile, nor a secret shown once."""
     told = answer.json()
-    names = ("id", "plan", "revision", "name", "role", "mode", "created_at", "digest")
+    names = ("id", "plan", "revision", "name", "role", "mode", "created_at", "digest", "message")
     return {name: told[name] for name in names if name in told}
 
 
@@ -96,33 +106,102 @@ async def test_many_at_once_have_one_effect(http: httpx2.AsyncClient, action: st
     assert await effects(http, action) == before + 1
 
 
+HOOK = {"url": "http://127.0.0.1:9/", "secret": {"env": "HOOK_SECRET"}}
+"""A web hook that nothing answers at: what is for it stays in the outbox."""
+
+
 @pytest.mark.process
 @pytest.mark.timeout(200)
-@pytest.mark.parametrize("action", ["run.start", "plan.store"])
-async def test_a_crash_in_between_leaves_one_effect(tmp_path: Path, action: str) -> None:
-    path, request, other = CREATING[action]
-    log = tmp_path / "serve.log"
-    async with (
-        simulator(tmp_path) as hypervisor,
-        service(settings(tmp_path / "data", hypervisor), log) as (_, url),
-        httpx2.AsyncClient(base_url=url, timeout=10) as http,
-    ):
-        await Caller(http).store()
-        before = await effects(http, action)
-        sending = [asyncio.create_task(send(http, path, request, "one")) for _ in range(MANY)]
-        await asyncio.wait(sending, timeout=0.03)
-        os.kill(children(log, "http")[-1], signal.SIGKILL)
-        answers = await asyncio.gather(*sending)
-        assert {a.status_code for a in answers} <= {201, 202}, [a.text for a in answers]
-        assert len({str(essence(a)) for a in answers}) == 1
-        changed = await send(http, path, other, "one")
-        assert (changed.status_code, changed.json()["code"]) == (422, "idempotency-key-reused")
-        assert await effects(http, action) == before + 1
+@pytest.mark.parametrize("action", [*CREATING, "webhook.test"])
+async def test_a_crash_in_between_leaves_one_effect(
+    tmp_path: Path, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    path, request, other = CREATING.get(action, ("/api/v1/webhooks/desk/test", {}, {"json": {}}))
+    log, moment = tmp_path / "serve.log", random.uniform(0, 0.15)
+    print("killed after", moment)
+    async with simulator_process(tmp_path) as hypervisor:
+        plain = settings(tmp_path / "data", hypervisor).model_dump()
+        given = Settings.model_validate({**plain, "webhooks": {"desk": HOOK}})
+        async with (
+            service(given, log) as (_, url),
+            httpx2.AsyncClient(base_url=url, timeout=10, headers=await admin(given)) as http,
+        ):
+            await Caller(http).store()
+            before = await effects(http, action)
+            sending = [asyncio.create_task(send(http, path, request, "one")) for _ in range(MANY)]
+            await asyncio.wait(sending, timeout=moment)
+            os.kill(children(log, "http")[-1], signal.SIGKILL)
+            answers = await asyncio.gather(*sending)
+            assert {a.status_code for a in answers} <= {201, 202}, [a.text for a in answers]
+            assert len({str(essence(a)) for a in answers}) == 1
+            changed = await send(http, path, other, "one")
+            assert (changed.status_code, changed.json()["code"]) == (422, "idempotency-key-reused")
+            assert await effects(http, action) == before + 1
 
-        async def reborn() -> bool:
-            return len(children(log, "http")) == 2
+            async def reborn() -> bool:
+                return len(children(log, "http")) == 2
 
-        await until(reborn)
+            await until(reborn)
+
+
+async def admin(given: Settings) -> Mapping[str, str]:
+    async with Application(given) as app:
+        wanted = WantedToken(name="it-office", role=Role.ADMIN, days=None)
+        secret, _ = await make_token(app, wanted, system_caller("test"))
+    return {"Authorization": f"Bearer {secret}"}
+
+
+LOST = text("UPDATE requests SET status = NULL, headers = '{}', body = ''")
+"""What a crash leaves between the effect and its answer."""
+
+
+@pytest.mark.parametrize(
+    ("path", "request_"),
+    [
+        *((path, request) for path, request, _ in CREATING.values()),
+        ("/api/v1/halt", {"json": {"reason": "stop"}}),
+        ("/api/v1/runs/{run}/pause", {"json": {"comment": "wait"}}),
+        ("/api/v1/runs/{run}/abort", {}),
+        ("/api/v1/runs/{run}/steps/san/approve", {"json": {"comment": "green", "by": "mario"}}),
+        ("/api/v1/webhooks/desk/test", {}),
+        ("/api/v1/webhooks/desk/enable", {}),
+    ],
+)
+async def test_an_answer_that_a_crash_has_lost_is_given_again(
+    tmp_path: Path,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    request_: Mapping[str, Any],
+) -> None:
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    plain = settings(tmp_path / "data", simulator.url).model_dump()
+    given = Settings.model_validate({**plain, "webhooks": {"desk": HOOK}})
+    headers = await admin(given)
+    async with Application(given) as app, driven(given), calling(app) as http:
+        http.headers.update(headers)
+        api = Caller(http)
+        await api.store()
+        run = ""
+        if "{run}" in path:
+            run = await api.start("live")
+            await api.asks(run, "san")
+        address = path.format(run=run)
+        first = await send(http, address, request_, "one")
+        recorded = len((await api.get("/audit?limit=1000"))["items"])
+        await app.store.writing(lambda c: c.execute(LOST).rowcount)
+        again = await send(http, address, request_, "one")
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.status_code == first.status_code
+        told, before = again.json(), first.json()
+        if "token" in before:
+            before["token"] = None  # the secret is stored nowhere
+        elif "created_at" in before:  # a run goes on meanwhile
+            told, before = essence(again), essence(first)
+        assert told == before
+        assert again.headers.get("location") == first.headers.get("location")
+        assert len((await api.get("/audit?limit=1000"))["items"]) == recorded
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201, "caf\u00e9", "a\tb"])
