@@ -20,7 +20,7 @@ from drorch.access.roles import Permission, to_abort, to_start
 from drorch.engine.launch import RunOrder
 from drorch.engine.preflight import Look
 from drorch.engine.rehearsing import refusal_of
-from drorch.errors import CommandRejectedError, PlanNotFoundError
+from drorch.errors import CommandRejectedError, MachineClaimedError, PlanNotFoundError
 from drorch.journal.shelf import NewPlan, PlanCheck, StoredPlan
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
@@ -319,7 +319,12 @@ async def approve_run(
         reason=given.break_glass or given.comment,
         approval=approval.digest,
     )
-    entry = await app.launcher.approve(state, look, approval, act)
+    try:
+        entry = await app.launcher.approve(state, look, approval, act)
+    except MachineClaimedError as error:
+        if error.run != run:
+            raise
+        raise CommandRejectedError(f"somebody has approved {run} at this very moment") from error
     if given.break_glass:
         _tell_broken(run, caller, given.break_glass)
     return await answered(app, reader, run, entry, patience)

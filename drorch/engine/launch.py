@@ -100,7 +100,7 @@ class Launcher:
                         "awaits_approval": waits,
                         "break_glass": order.break_glass,
                     },
-                    reason=order.reason,
+                    reason=_why(order),
                 ),
                 also=("run.break-glass",) if order.needs_approval and not waits else (),
             ),
@@ -171,6 +171,12 @@ class Launcher:
             for estate in (identities[ref.connector], f"connector:{ref.connector}"):
                 claims |= {(estate, name) for name in names}
         return sorted(claims)
+
+
+def _why(order: RunOrder) -> str:
+    """Return why a run was asked for, and why one person did it alone, as the record has it."""
+    alone = f"alone: {order.break_glass}" if order.needs_approval and order.break_glass else ""
+    return "; ".join(told for told in (order.reason, alone) if told)
 
 
 def _refuse(look: Look) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,7 @@ from drorch.access.roles import Role
 from drorch.errors import CommandRejectedError
 from drorch.journal.ledger import entries
 from drorch.run.status import Mode
-from tests.api.desk import PLAN, calling, driven, settings
+from tests.api.desk import PLAN, YAML, calling, driven, settings
 from tests.api.people import person
 
 
@@ -76,6 +79,67 @@ async def test_the_glass_is_not_broken_without_a_reason(
                 await access.decide(yes)
         found = await app.store.reading(lambda c: entries(c, before=None, limit=10))
         assert "run.break-glass" not in [entry["action"] for _, entry, _ in found]
+
+
+async def people_of(app: Application) -> dict[str, dict[str, str]]:
+    """Make a token for each of some people, and return their headers."""
+    found = {}
+    for name, role in (("anna", Role.RESPONDER), ("bruno", Role.RESPONDER), ("ada", Role.ADMIN)):
+        wanted = WantedToken(name=name, role=role, days=None)
+        secret, _ = await make_token(app, wanted, system_caller("test"))
+        found[name] = {"Authorization": f"Bearer {secret}"}
+    return found
+
+
+async def test_a_hundred_yes_and_no_at_once_are_one_decision(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    """Whoever asked never approves it, and of all the others one does."""
+    config = two_persons(tmp_path / "data", simulator.url)
+    async with driven(config), Application(config) as app, calling(app) as http:
+        who = await people_of(app)
+        await http.post("/api/v1/plans", content=PLAN, headers={**YAML, **who["ada"]})
+        body = {"plan": "town", "mode": "live", "confirm": "town"}
+        run = (await http.post("/api/v1/runs", json=body, headers=who["anna"])).json()["id"]
+        tried = [("anna", "approve"), ("bruno", "approve"), ("ada", "approve"), ("bruno", "abort")]
+        dice = random.Random()
+
+        async def ask(name: str, verb: str) -> tuple[str, str, int]:
+            await asyncio.sleep(dice.random() * 0.05)
+            while True:
+                answer = await http.post(f"/api/v1/runs/{run}/{verb}", headers=who[name])
+                if answer.status_code != 429:
+                    assert answer.status_code in (200, 409), answer.text
+                    if answer.status_code == 409:
+                        assert answer.json()["code"] == "command-rejected", answer.text
+                    return name, verb, answer.status_code
+                await asyncio.sleep(0.05)
+
+        told = await asyncio.gather(*(ask(*tried[n % len(tried)]) for n in range(100)))
+        taken = Counter((name, verb) for name, verb, status in told if status == 200)
+        assert ("anna", "approve") not in taken
+        assert sum(n for (_, verb), n in taken.items() if verb == "approve") <= 1, taken
+        assert taken["bruno", "abort"] == 1, taken
+        events = (await http.get(f"/api/v1/runs/{run}/events", headers=who["ada"])).json()["items"]
+        types = Counter(event["type"] for event in events)
+        assert types["run.approved"] == sum(v == "approve" for _, v in taken), types
+        assert types["run.ended"] == 1, types
+
+
+async def test_why_the_glass_was_broken_stands_in_the_record(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    config = two_persons(tmp_path / "data", simulator.url)
+    async with driven(config), Application(config) as app, calling(app) as http:
+        who = await people_of(app)
+        await http.post("/api/v1/plans", content=PLAN, headers={**YAML, **who["ada"]})
+        body = {"plan": "town", "mode": "live", "confirm": "town", "reason": "power cut"}
+        asked = {**body, "break_glass": "nobody answers"}
+        answer = await http.post("/api/v1/runs", json=asked, headers=who["anna"])
+        assert answer.status_code == 202, answer.text
+        found = await app.store.reading(lambda c: entries(c, before=None, limit=10))
+        loud = next(entry for _, entry, _ in found if entry["action"] == "run.break-glass")
+        assert loud["reason"] == "power cut; alone: nobody answers"
 
 
 HERE = "127.0.0.1"
