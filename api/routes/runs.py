@@ -35,6 +35,9 @@ from drorch.run.views import Json, shown_status, step_json
 
 router = APIRouter(tags=["runs"])
 
+_LAST = 2**53 - 1
+"""No number of an event is higher: every reader of JSON can tell it from its neighbours."""
+
 
 @router.post(
     "/runs",
@@ -176,8 +179,8 @@ async def list_events(
     request: Request,
     desk: TheDesk,
     *,
-    after: Annotated[int, Query(ge=0, description="Begin behind this number.")] = 0,
-    last_event_id: Annotated[int | None, Header(ge=0)] = None,
+    after: Annotated[int, Query(ge=0, le=_LAST, description="Begin behind this number.")] = 0,
+    last_event_id: Annotated[int | None, Header(ge=0, le=_LAST)] = None,
     limit: Limit = 200,
     cursor: Cursor = None,
 ) -> Response | Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, IPvAnyNetwork
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, IPvAnyNetwork
 
 from api.schemas.common import In, Out, PersonText, Reason
 from drorch.access.roles import Role
@@ -112,12 +112,22 @@ class PublicText(In):
     en: PersonText = ""
 
 
+def _written_out(value: object) -> object:
+    """Refuse a number, in quotes or not, which would be taken for seconds since 1970."""
+    if value is not None and not (isinstance(value, str) and value[4:5] == "-"):
+        raise ValueError("a moment is text, such as 2026-11-22T11:00:00+01:00")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+
 class NoticeRequest(In):
     """What a person says of a service; it is shown as said by a person."""
 
     state: Literal["up", "restoring", "down", "not_affected", "unknown"]
     text: PublicText = PublicText()
-    expected_at: AwareDatetime | None = Field(
+    expected_at: Moment | None = Field(
         default=None, description="When it should be up, with its time zone."
     )
 

@@ -114,5 +114,6 @@ async def test_a_notice_goes_before_what_drorch_sees(http: httpx2.AsyncClient) -
     assert (await http.delete(path)).json()["code"] == "notice-not-found"
     unknown = await http.put("/api/v1/services/nothing/notice", json=NOTICE)
     assert (unknown.status_code, unknown.json()["code"]) == (404, "service-not-found")
-    naive = {**NOTICE, "expected_at": "2026-11-22T11:00:00"}
-    assert (await http.put(path, json=naive)).status_code == 422
+    for moment in ("2026-11-22T11:00:00", 1795000000, "1795000000", 0, True, "tomorrow"):
+        wrong = {**NOTICE, "expected_at": moment}
+        assert (await http.put(path, json=wrong)).status_code == 422, moment

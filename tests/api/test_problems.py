@@ -71,6 +71,7 @@ def check(answer: httpx2.Response, status: int, code: str) -> Any:
         ("GET", "/api/v1/runs?status=odd", {}, 422, "invalid-request"),
         ("GET", "/api/v1/runs?cursor=odd", {}, 422, "invalid-request"),
         ("GET", "/api/v1/plans?cursor=%C3%A9", {}, 422, "invalid-request"),
+        ("GET", "/api/v1/runs/none-1/events?after=9007199254740992", {}, 422, "invalid-request"),
         ("GET", "/readyz", {}, 503, "not-ready"),
     ],
 )  # fmt: skip
