@@ -139,17 +139,20 @@ class Anchor:
         trusted = frozenset({public_of(self._signing_key()), *self._settings.trusted})
         lines = self._lines()
         with self._store.backend.reader.connect() as connection:
-            found = verdict(chain(connection), lines, trusted)
+            found = verdict(chain(connection), lines, trusted, self._patience)
             first = filed_at(connection, found.anchored + 1)
         if found.broken or first is None or not self._is_overdue(first):
             return found
         return overdue(found, first)
 
+    @property
+    def _patience(self) -> timedelta:
+        return timedelta(seconds=_OVERDUE * max(self._settings.checkpoint_every, _LOOK_EVERY))
+
     def _is_overdue(self, at: str) -> bool:
         """Tell whether an entry of that time should have had a check-point long ago."""
-        patience = timedelta(seconds=_OVERDUE * max(self._settings.checkpoint_every, _LOOK_EVERY))
         try:
-            return self._now() - datetime.fromisoformat(at) > patience
+            return self._now() - datetime.fromisoformat(at) > self._patience
         except (ValueError, TypeError):
             return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import rfc8785
 from cryptography.exceptions import InvalidSignature
@@ -109,8 +110,16 @@ def read(line: str, trusted: frozenset[str]) -> CheckPoint:
     return point
 
 
-def verdict(chain: Chain, lines: Iterable[str], trusted: frozenset[str]) -> Verdict:
-    """Compare the record with its check-points: numbers *and* hashes."""
+def verdict(
+    chain: Chain,
+    lines: Iterable[str],
+    trusted: frozenset[str],
+    patience: timedelta = timedelta.max,
+) -> Verdict:
+    """Compare the record with its check-points: numbers *and* hashes.
+
+    An entry that waited longer than *patience* for its check-point is told, too.
+    """
     anchored, seen, last, forged = 0, 0, 0, 0
     notes: list[str] = []
     broken = chain.broken
@@ -127,6 +136,7 @@ def verdict(chain: Chain, lines: Iterable[str], trusted: frozenset[str]) -> Verd
         last = max(last, point.count)
         found = _contradicted(point, chain, anchored)
         if found is None:
+            notes += _late(number, point, chain, anchored, patience)
             anchored = max(anchored, min(point.count, chain.count))
         elif broken is None or found.seq < broken.seq:
             broken = found
@@ -138,6 +148,26 @@ def verdict(chain: Chain, lines: Iterable[str], trusted: frozenset[str]) -> Verd
         notes=tuple(notes),
         doubts=_doubts(forged),
     )
+
+
+def _late(
+    number: int, point: CheckPoint, chain: Chain, anchored: int, patience: timedelta
+) -> list[str]:
+    """Say that a check-point came late: whoever takes some away gets new ones from the engine."""
+    if point.count <= anchored or anchored + 1 not in chain.times:
+        return []
+    since = chain.times[anchored + 1]
+    try:
+        waited = datetime.fromisoformat(point.at) - datetime.fromisoformat(since)
+    except (ValueError, TypeError):
+        return []
+    if waited <= patience:
+        return []
+    told = (
+        f"check-point {number}: it is of {point.at}, and the first to vouch for entry "
+        f"{anchored + 1} of {since}: nothing of drorch ran in between, or others were taken away"
+    )
+    return [told]
 
 
 def _doubts(forged: int) -> tuple[str, ...]:

@@ -46,11 +46,15 @@ class Broken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """What a look through the entries has found. ``hashes`` of the whole ones, by number."""
+    """What a look through the entries has found. ``hashes`` of the whole ones, by number.
+
+    ``times`` are when those say that they were written.
+    """
 
     count: int
     head: str
     hashes: Mapping[int, str]
+    times: Mapping[int, str]
     broken: Broken | None
 
 
@@ -75,16 +79,16 @@ def digest(previous: str, entry: str) -> str:
 
 def follow(lines: Iterable[Line]) -> Chain:
     """Follow the chain from its first entry; stop at the first that is not right."""
-    previous, count = FIRST, 0
+    previous, count, broken = FIRST, 0, None
     hashes: dict[int, str] = {}
+    times: dict[int, str] = {}
     for line in lines:
         if why := _flaw(line, count + 1, previous):
-            return Chain(
-                count=count, head=previous, hashes=hashes, broken=Broken(seq=count + 1, reason=why)
-            )
+            broken = Broken(seq=count + 1, reason=why)
+            break
         count, previous = line.seq, line.hash
-        hashes[count] = previous
-    return Chain(count=count, head=previous, hashes=hashes, broken=None)
+        hashes[count], times[count] = previous, line.filed.at
+    return Chain(count=count, head=previous, hashes=hashes, times=times, broken=broken)
 
 
 def _flaw(line: Line, wanted: int, previous: str) -> str:

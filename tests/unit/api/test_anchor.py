@@ -83,8 +83,11 @@ async def test_an_old_entry_that_no_check_point_vouches_for_is_in_doubt(
     anchor.file.unlink()
     gone = later(store, tmp_path, timedelta(minutes=6)).verify()
     assert "entry 1 is of 20" in gone.doubts[0]
-    anchor.write()
-    assert later(store, tmp_path, timedelta(days=9)).verify().is_sound
+    written = later(store, tmp_path, timedelta(days=9))
+    written.write()
+    after = written.verify()
+    assert after.is_sound
+    assert "the first to vouch for entry 1 of 20" in after.notes[0]
 
 
 async def test_check_points_of_a_key_that_was_put_in_its_place_are_in_doubt(

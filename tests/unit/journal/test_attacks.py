@@ -112,7 +112,7 @@ async def test_what_is_taken_in_from_elsewhere_stands_in_the_record(
 )
 def test_a_spoiled_check_point_is_a_note_and_stops_nothing(count: str) -> None:
     line = f'{{"record":"","count":{count},"head":"","at":"","key":"","signature":""}}'
-    empty = Chain(count=0, head=FIRST, hashes={}, broken=None)
+    empty = Chain(count=0, head=FIRST, hashes={}, times={}, broken=None)
     found = verdict(empty, [line], frozenset())
     assert len(found.notes) == 1
     assert found.is_whole
