@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute, APIRouter
 
 from api.auth import COOKIE, May, Open
 from api.dashboard.rendering import VERSION
+from api.schemas.answer_examples import ANSWERS
 from api.schemas.common import Problem, problems
 from api.schemas.examples import EXAMPLES
 from drorch.access.roles import LEAST, Permission
@@ -156,8 +157,8 @@ def _finish_schemas(schemas: Json) -> None:
             _date(key, member)
         for node in _nodes(schema):
             _bound(node)
-        if name in EXAMPLES:
-            schema["examples"] = [EXAMPLES[name]]
+        if (example := EXAMPLES.get(name, ANSWERS.get(name))) is not None:
+            schema["examples"] = [example]
 
 
 def _finish_call(call: Json, method: str, route: APIRoute) -> None:

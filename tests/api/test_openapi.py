@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from openapi_spec_validator import validate
 
 from api.app import openapi_document
+from api.schemas.answer_examples import ANSWERS
 from api.schemas.common import In
 from api.schemas.examples import EXAMPLES
 from scripts.documents import OPENAPI
@@ -152,8 +153,9 @@ def test_what_is_taken_is_bounded_by_the_code_itself(shape: type[In]) -> None:
 def test_examples_are_there_and_of_their_shape() -> None:
     told: Any = openapi_document()
     schemas = told["components"]["schemas"]
-    assert set(EXAMPLES) <= set(schemas)
-    for name, example in EXAMPLES.items():
+    examples = {**EXAMPLES, **ANSWERS}
+    assert set(examples) <= set(schemas)
+    for name, example in examples.items():
         root = {"$ref": f"#/components/schemas/{name}", "components": told["components"]}
         Draft202012Validator(root, format_checker=FormatChecker()).validate(example)
     for _, path, call in calls(told):
@@ -162,6 +164,11 @@ def test_examples_are_there_and_of_their_shape() -> None:
             names = [o["$ref"].rsplit("/", 1)[-1] for o in nodes(schema) if "$ref" in o]
             assert kind == "application/yaml" or set(names) <= set(EXAMPLES), path
             assert "example" in body or names, path
+        for code, answer in call["responses"].items():
+            body = answer.get("content", {}).get("application/json")
+            if body is not None and code.startswith("2"):
+                shape = body["schema"]["$ref"].rsplit("/", 1)[-1]
+                assert schemas[shape]["examples"], (path, shape)
 
 
 def test_each_call_documents_what_may_happen_to_it() -> None:
