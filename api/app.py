@@ -87,6 +87,7 @@ def create_app(application: Application, figures: Figures | None = None) -> Fast
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # who sends a halt and follows nothing has to hear that it failed
         dependencies=[Depends(name_the_run)],
         telemetry=traces.config,
     )

@@ -42,6 +42,7 @@ def check(answer: httpx2.Response, status: int, code: str) -> Any:
         ("GET", "/static/../settings.py", {}, 404, "not-found"),
         ("GET", "/static/%2e%2e/pages.py", {}, 404, "not-found"),
         ("GET", "/problems/nothing", {}, 404, "not-found"),
+        ("POST", "/api/v1/halt/", {"json": {"reason": "x"}}, 404, "not-found"),
         ("DELETE", "/api/v1/plans", {}, 405, "method-not-allowed"),
         ("GET", "/api/v1/runs/none-1", {}, 404, "run-not-found"),
         ("GET", "/api/v1/runs/none-1/steps", {}, 404, "run-not-found"),
