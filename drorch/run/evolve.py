@@ -11,7 +11,14 @@ from drorch.model.plan import Manual, OnFailure, Step, Wait
 from drorch.run import events as ev
 from drorch.run.levels import prime, relevel, start_deadline
 from drorch.run.seen import CheckSeen
-from drorch.run.state import Doubt, ExternalSeen, Obstacle, RunState, StepState
+from drorch.run.state import (
+    NOT_LOOKED_AT,
+    Doubt,
+    ExternalSeen,
+    Obstacle,
+    RunState,
+    StepState,
+)
 from drorch.run.status import Ask, FailureKind, OrderKind, RunStatus, Scope, StepStatus
 from drorch.run.waiting import free_slot, line_up, requeue, set_timer, take_slot
 
@@ -177,7 +184,7 @@ def _born(event: ev.Event, *, folding: bool = False) -> RunState:
     machines = (step.machine for step in event.plan.steps)
     for connector in sorted({machine.connector for machine in machines if machine is not None}):
         key = (Scope.CONNECTOR, connector)
-        state.obstacles[key] = Obstacle("not looked at yet", "", event.at)
+        state.obstacles[key] = Obstacle(NOT_LOOKED_AT, "", event.at)
     prime(state, event.at)
     return state
 

@@ -142,6 +142,8 @@ class StepState:
 
 HALT = (Scope.SITE, "halt")
 """The obstacle that is there while drorch is halted."""
+NOT_LOOKED_AT = "not looked at yet"
+"""The reason of the obstacle that each connector is until its first reading."""
 
 
 class RunState:
