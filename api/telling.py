@@ -7,6 +7,8 @@ from typing import Any
 
 from api.bootstrap import Application
 from api.reports import after_action
+from drorch.forecast.forecast import Forecast
+from drorch.forecast.views import with_forecast
 from drorch.model.plan import Plan
 from drorch.ports.journal import Recorded
 from drorch.run.state import RunState
@@ -29,14 +31,16 @@ def used_types(plan: Plan, types: Mapping[str, str]) -> set[str]:
     return {types.get(s.machine.connector, "") for s in plan.steps if s.machine is not None}
 
 
-def told_run(app: Application, state: RunState) -> Json:
-    """Return a run as JSON, as of now."""
-    return run_json(state, app.clock.now()) | _known(app, state.plan)
+def told_run(app: Application, state: RunState, foreseen: Forecast | None = None) -> Json:
+    """Return a run as JSON, with what is forecast of it."""
+    return with_forecast(run_json(state), foreseen) | _known(app, state.plan)
 
 
-def told_run_with_steps(app: Application, state: RunState) -> Json:
-    """Return a run with all its steps as JSON, as of now."""
-    return run_with_steps(state, app.clock.now()) | _known(app, state.plan)
+def told_run_with_steps(
+    app: Application, state: RunState, foreseen: Forecast | None = None
+) -> Json:
+    """Return a run with all its steps as JSON, with what is forecast of it."""
+    return with_forecast(run_with_steps(state), foreseen) | _known(app, state.plan)
 
 
 def told_report(

@@ -60,14 +60,6 @@ def objective(run: Json, now: datetime) -> str:
     return _("the objective is open ({used} of {goal} used)", used=duration(took), goal=told)
 
 
-def outlook(run: Json) -> str:
-    """Return how long the rest takes by the plan's own word; empty when nothing is left."""
-    if run["ended_at"] or not run["remaining_s"]:
-        return ""
-    left = max(60, 60 * round(run["remaining_s"] / 60))
-    return _("longest remaining chain about {time}, if nobody is needed", time=duration(left))
-
-
 def seen(run: Json) -> str:
     """Return of how many machines a dry run can tell something; empty for other runs."""
     if not run["examined"] or not run["examined"]["machines"]:

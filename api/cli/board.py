@@ -40,6 +40,8 @@ SERVICE_GLYPHS: Mapping[str, tuple[str, str]] = {
     "not_affected": ("✓", "dim"),
 }
 
+OUTLOOK_STYLES: Mapping[str, str] = {"": "", "risk": WARN, "late": BAD}
+
 _DRIVEN = ("awaiting_approval", "running", "paused", "waiting")
 _ACTING = ("starting", "verifying")
 

@@ -15,6 +15,7 @@ from api.cli.access import Json
 from api.cli.board import (
     GLYPHS,
     MODES,
+    OUTLOOK_STYLES,
     SERVICE_GLYPHS,
     SIMULATED,
     Asking,
@@ -30,6 +31,7 @@ from api.cli.card_lines import card_lines
 from api.cli.screen import marked
 from api.cli.spans import between, clock_time, span, zone_words
 from api.cli.words import ASK, BAD, MINOR, Line, tell
+from api.expected import ends, outlook
 from api.openings import opening, openings_line
 
 _MOST_ROWS = 12
@@ -168,6 +170,8 @@ def _times(run: Json, now: datetime) -> Text:
     if goal is not None:
         late = used is not None and used > goal
         line.append(f" of {span(goal)} (RTO)", style="bold red" if late else "")
+    if foreseen := ends(run, zone, now):
+        line.append(f" · {foreseen}", style=OUTLOOK_STYLES[outlook(run, zone, now).tone])
     own = [s for s in run["services"] if not s["external"]]
     if own:
         up = sum(s["state"] == "up" for s in own)

@@ -10,6 +10,7 @@ from api.bootstrap import Application
 from api.callers import system_caller
 from api.cli.access import Given, Json, RunList, Verb
 from api.driven import driven_json
+from api.eta import Forecaster
 from api.operations import approve_run, decision_of, give_decision
 from api.orchestrators import orchestrators
 from api.reading import RunReader
@@ -21,6 +22,8 @@ from plans import load
 
 PATIENCE = 5.0
 """Seconds to wait until the process that drives a run has taken a decision."""
+_FORESEEN_WITHIN = 1.0
+"""Seconds to wait for the first forecast of a run: this process may look but once."""
 
 
 class LocalAccess:
@@ -29,6 +32,7 @@ class LocalAccess:
     def __init__(self, app: Application, *, by: str | None = None) -> None:
         self._app = app
         self._reader = RunReader(app.store)
+        self._forecaster = Forecaster(app.store, app.clock)
         self._caller = system_caller(by)
 
     async def runs(self, limit: int | None) -> RunList:
@@ -41,7 +45,8 @@ class LocalAccess:
 
     async def run(self, run: str) -> Json:
         state = await self._reader.state(run)
-        told = told_run_with_steps(self._app, state)
+        foreseen = await self._forecaster.forecast(state, _FORESEEN_WITHIN)
+        told = told_run_with_steps(self._app, state, foreseen)
         return told | await driven_json(self._app, self._reader, state)
 
     async def events(self, run: str, after: int) -> list[Json]:

@@ -10,6 +10,7 @@ from api.cli.access import Json
 from api.cli.board import (
     GLYPHS,
     MODES,
+    OUTLOOK_STYLES,
     SIMULATED,
     Board,
     status_words,
@@ -19,7 +20,8 @@ from api.cli.board import (
 from api.cli.screen import marked, print_table, say
 from api.cli.spans import between, clock_time, counted, day_and_time, span, zone_words
 from api.cli.summary import print_findings, print_services
-from api.wording import objective, outlook, seen, tally, tries
+from api.expected import outlook
+from api.wording import objective, seen, tally, tries
 
 RUN_STYLES = {
     "succeeded": "green",
@@ -66,8 +68,11 @@ def _print_head(run: Json, program: str, now: datetime) -> None:
     say("  " + ", ".join(f"{count} {word}" for word, count in tally(run)))
     if (approval := run.get("approval")) and approval["approved_by"]:
         say(f"  {_approved(approval)}", style="bold red" if approval["break_glass"] else "")
-    if told := " · ".join(part for part in (seen(run), objective(run, now), outlook(run)) if part):
+    if told := " · ".join(part for part in (seen(run), objective(run, now)) if part):
         say(f"  {told}")
+    foreseen = outlook(run, zone, now)
+    if foreseen.words:
+        say(f"  {foreseen.words}", style=OUTLOOK_STYLES[foreseen.tone])
 
 
 def _approved(approval: Json) -> str:

@@ -12,6 +12,7 @@ from api.cli.access import Json
 from api.cli.board import GLYPHS, SERVICE_GLYPHS, elsewhere, service_title
 from api.cli.screen import marked, print_table, say
 from api.cli.spans import between, span
+from api.expected import expected
 from api.openings import opening, openings_line
 from api.wording import late, objective, seen
 
@@ -69,7 +70,9 @@ def print_services(run: Json) -> None:
         return
     now = datetime.now(UTC)
     opens = any(service["open_by"] for service in run["services"])
-    columns = ("service", "tier", "state", "back after", "objective", "")
+    foreseen = any(service["eta"] for service in run["services"])
+    back = "back after, at" if foreseen else "back after"
+    columns = ("service", "tier", "state", back, "objective", "")
     rows = [_service(service, run, now) for service in run["services"]]
     if not opens:
         print_table(columns, rows)
@@ -88,7 +91,7 @@ def _service(service: Json, run: Json, now: datetime) -> tuple[str | Text, ...]:
         service_title(service),
         str(service["tier"]),
         _state(service, now, simulated=run["mode"] == "simulate"),
-        span(service["rta"]),
+        expected(service["eta"], run["timezone"], now) or span(service["rta"]),
         span(service["rto"]),
         _verdict(service, run, now),
     )

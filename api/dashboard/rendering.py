@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from api import locale
 from api.dashboard.visitor import NOBODY, Visitor
+from api.expected import expected
 from api.locale.statuses import status_word
 from api.openings import opening
 from api.wording import tries
@@ -118,6 +119,7 @@ def _environment() -> Environment:
         "seconds": seconds,
         "part": lambda value: quote(str(value), safe=""),
         "minute": locale.hour_and_minute,
+        "expected": expected,
         "told": locale.told,
         "word": status_word,
         "of_plan": locale.of_plan,

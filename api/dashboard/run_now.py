@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from api.dashboard.waits import Waits, waits_of, word_of
+from api.expected import basis_words
 from api.wording import Json, seen, used
 from drorch.run.state import RunState
 from drorch.run.status import NOT_BEGUN, StepStatus
@@ -71,14 +72,13 @@ class Outlook(NamedTuple):
     """When the run ends, as far as anybody can tell, against its objective.
 
     ``verdict``: good, late (it is more likely missed than met), tight (it may be), over, or empty
-    where there is no objective. ``early`` None: nothing is forecast, ``at_least`` is the plan's
-    own word. ``broken`` is the first service that breaks its objective, ``basis`` what it stands
-    on. ``margin_s`` is negative where the objective is broken.
+    where there is no objective. ``early`` None: nothing is forecast. ``broken`` is the first
+    service that breaks its objective, ``basis`` says on what the rest stands. ``margin_s`` is
+    negative where the objective is broken.
     """
 
     early: str | None
     late: str | None
-    at_least: datetime | None
     due: datetime | None
     margin_s: float | None
     verdict: str
@@ -96,20 +96,17 @@ def outlook_of(run: Json, now: datetime) -> Outlook:
     met = run["rto"]["met"] if run["rto"] else None
     began = _moment(run["started_at"])
     due = began + timedelta(seconds=goal) if began and goal is not None else None
-    left = run["remaining_s"]
-    least = now + timedelta(seconds=left) if left and not run["ended_at"] else None
-    likely, late = _moment(eta.get("p50")) or least, _moment(eta.get("p90")) or least
+    likely, late = _moment(eta.get("p50")), _moment(eta.get("p90"))
     is_open = not run["ended_at"] and run["mode"] == "live"
     margin = (due - late).total_seconds() if due and late and is_open else None
     return Outlook(
         early=eta.get("p50"),
         late=eta.get("p90"),
-        at_least=None if eta else least,
         due=due,
         margin_s=margin,
         verdict=_verdict(due, likely, late, now) if is_open else "",
         broken=_first_broken(run, now) if is_open else None,
-        basis=str(eta.get("basis") or ""),
+        basis=basis_words(run),
         used_s=used(run, now),
         goal_s=goal,
         met=met,

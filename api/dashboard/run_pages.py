@@ -117,9 +117,11 @@ async def _looked_at(request: Request, desk: Desk, view: View) -> tuple[Board, d
     boards: Boards = request.app.state.boards
     board = boards.of(view)
     driven = await driven_json(desk.app, desk.reader, state)
+    foreseen = await desk.forecaster.forecast(state)
     events = [] if board.is_of(view) else await _newest(desk, state)
     # From here on nobody else has a turn: all is made of the same moment, and says so.
-    run, band = told_run(desk.app, state) | driven, band_of(state, _types(desk))
+    run = told_run(desk.app, state, foreseen) | driven
+    band = band_of(state, _types(desk))
     asked, rights = cards(state), rights_of(request, state)
     zone = desk.app.settings.server.timezone
     at = f"/runs/{quote(state.run, safe='')}"

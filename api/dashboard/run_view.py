@@ -75,7 +75,6 @@ def sections(
             "examined_words": seen(run) or _("no machine in this plan"),
             "tally": tally(state, run),
             "o": _to_the_minute(outlook_of(run, now)),
-            "left": _left(run),
             "ended_at": run["ended_at"],
             "took": duration(used(run, now)) if over else "",
         },
@@ -98,19 +97,11 @@ _HEAD = (
 
 
 def _to_the_minute(outlook: Outlook) -> Outlook:
-    margin, least = outlook.margin_s, outlook.at_least
+    margin = outlook.margin_s
     return outlook._replace(
         used_s=outlook.used_s // _MINUTE * _MINUTE,
         margin_s=None if margin is None else margin // _MINUTE * _MINUTE,
-        at_least=None if least is None else least.replace(second=0, microsecond=0),
     )
-
-
-def _left(run: Json) -> str:
-    """Return how long the rest takes by the plan's own word, in minutes."""
-    if run["ended_at"] or not run["remaining_s"]:
-        return ""
-    return duration(max(_MINUTE, _MINUTE * round(run["remaining_s"] / _MINUTE)))
 
 
 def _in_the_way(state: RunState, run: Json, asked: Collection[str]) -> list[Json]:

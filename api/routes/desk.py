@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api.bootstrap import Application
 from api.dashboard.graph.picture import Picture
 from api.driven import driven_json
+from api.eta import PATIENCE, Forecaster
 from api.operations import step_number
 from api.reading import RunReader
 from api.routes.feeds import Feeds
@@ -53,6 +54,7 @@ class Desk:
         self.app = app
         self.reader = RunReader(app.store)
         self.feeds = Feeds(app.store)
+        self.forecaster = Forecaster(app.store, app.clock)
         self._ended: Recent[Json] = Recent()
         self._plans: Recent[Plan] = Recent()
         self.pictures: Recent[Picture] = Recent(_PICTURES)
@@ -76,18 +78,20 @@ class Desk:
         return [await self.compiled(stored) for stored in await self.app.shelf.plans()]
 
     async def run_json(self, line: RunLine) -> Json:
-        """Return a run as JSON; one that has ended is read once."""
+        """Return a run as JSON, as lists show it; one that has ended is read once."""
         known = self._ended.get(line.id)
         if known is None:
             state = await self.reader.state(line.id)
-            known = await self.shown(state)
+            known = await self.shown(state, patience=0)
             if state.is_over:
                 self._ended.keep(line.id, known)
         return known
 
-    async def shown(self, state: RunState) -> Json:
-        """Return a run as the API shows it."""
-        return told_run(self.app, state) | await driven_json(self.app, self.reader, state)
+    async def shown(self, state: RunState, patience: float = PATIENCE) -> Json:
+        """Return a run as the API shows it; a first forecast is waited for with *patience*."""
+        foreseen = await self.forecaster.forecast(state, patience)
+        told = told_run(self.app, state, foreseen)
+        return told | await driven_json(self.app, self.reader, state)
 
     async def step(self, run: str, step: str) -> tuple[RunState, int]:
         """Return a run and the number of a step. Raises `StepNotFoundError` and others."""

@@ -88,9 +88,18 @@ class OpenBy(Out):
     met: bool | None
 
 
+class Eta(Out):
+    """Moments that one, five and nine of ten forecasts stay below."""
+
+    p10: str
+    p50: str
+    p90: str
+
+
 class RunService(Out):
     """A service as a run or the plans know it; ``rto`` and ``rta`` in seconds.
 
+    ``eta`` is when it is up, while a live run brings it up and nothing of it is stuck.
     ``evidence`` and ``since`` are those of an external service that a live run has watched.
     """
 
@@ -98,7 +107,7 @@ class RunService(Out):
     title: dict[str, str]
     state: Literal["up", "restoring", "down", "not_affected", "unknown"]
     tier: int
-    eta: str | None = None
+    eta: Eta | None = None
     rto: float | None
     rta: float | None
     met: bool | None
@@ -140,12 +149,25 @@ class Examined(Out):
     seen: int
 
 
-class Eta(Out):
-    """When it ends, in one of ten, one of two and nine of ten forecasts."""
+class EtaBasis(Out):
+    """On what the forecast of ``at`` stands.
 
-    p10: str
-    p50: str
-    p90: str
+    ``runs`` earlier runs of the plan taught it; of the steps that are left, ``learned`` are known
+    by them and ``guessed`` by the plan's ``expect``. ``answers`` of people are taken to come as
+    they came earlier, or after ``expect``. ``assumes``: what is in the way and taken to end now.
+    ``incomplete``: ``left_out`` steps do not come up without a decision, or at all. The end waits
+    for the ``critical_path``.
+    """
+
+    at: str
+    runs: int
+    learned: int
+    guessed: int
+    answers: int
+    assumes: list[str]
+    incomplete: bool
+    left_out: int
+    critical_path: list[str]
 
 
 class RunApproval(Out):
@@ -164,8 +186,9 @@ class RunApproval(Out):
 class Run(Out):
     """``simulated``: every machine of it is on a simulated hypervisor, nothing real is touched.
 
-    ``remaining_s``: the longest chain of unfinished steps in seconds, by what the plan expects,
-    if nobody is needed. ``examined`` is that of a dry run that has ended.
+    ``eta`` is when it ends if nothing more fails; null before it begins, in runs that touch
+    nothing, and for a moment after somebody first looks at a large run. ``examined`` is that of a
+    dry run that has ended.
 
     ``driven``: a living process drives it; an open run without one stands still.
     ``recorded_at`` is when its last event was recorded.
@@ -183,7 +206,7 @@ class Run(Out):
     counts: Counts
     eta: Eta | None
     simulated: bool
-    remaining_s: float | None
+    eta_basis: EtaBasis | None
     examined: Examined | None
     rto: dict[str, Any] | None
     services: list[RunService]

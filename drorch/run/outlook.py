@@ -1,4 +1,4 @@
-"""How much longer a run takes by the plan's own word, if nobody is needed and nothing fails."""
+"""What the end of a run waits for by the plan's own word, if nobody is needed and nothing fails."""
 
 from __future__ import annotations
 
@@ -12,23 +12,11 @@ _UNFINISHED = IN_FLIGHT | NOT_BEGUN | {StepStatus.WAITING}
 _OPEN = IN_FLIGHT | {StepStatus.PENDING, StepStatus.READY, StepStatus.WAITING}
 
 
-def remaining(state: RunState, now: datetime) -> float | None:
-    """Return the seconds that the longest chain of unfinished steps still takes, as of *now*.
-
-    Each step takes what the plan expects, less what it has used of it already. Answers of people
-    come at once, limits cost nothing, and what a failure blocks is left out. None for a run that
-    has ended, has not begun, or has nothing left.
-    """
-    if state.is_over or state.started_at is None:
-        return None
-    chains = [_left(state, number, now) for number in _open_steps(state)]
-    return max(chains, default=None)
-
-
 def critical(state: RunState, now: datetime) -> list[int]:
     """Return the steps that now decide when the run ends, the next first; empty when it is over.
 
-    It begins with the unfinished step whose chain takes longest, as `remaining` measures it.
+    It begins with the unfinished step whose chain takes longest. Each step takes what the plan
+    expects, less what it has used of it; answers come at once, and limits cost nothing.
     """
     graph = state.graph
     left = {n: _left(state, n, now) for n in _open_steps(state)} if not state.is_over else {}

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 from drorch.model.plan import Callout, CheckSpec, Step, Wait
 from drorch.ports.connector import Finding, Power
 from drorch.run.decisions import approval_digest
-from drorch.run.outlook import remaining
 from drorch.run.schedule import what_is_full
 from drorch.run.services import may_still_be, service_json
 from drorch.run.state import RunState, StepState
@@ -20,11 +19,8 @@ from drorch.run.words import span, stamp
 Json: TypeAlias = dict[str, Any]
 
 
-def run_json(state: RunState, now: datetime | None = None) -> Json:
-    """Return the run as the contract describes it. ``eta`` is null: nothing is forecast yet.
-
-    ``remaining_s`` (see `remaining`) needs to know the present; without *now* it is null.
-    """
+def run_json(state: RunState) -> Json:
+    """Return the run as the contract describes it. Every ``eta`` is null: a forecast adds them."""
     return {
         "id": state.run,
         "plan": state.plan.id,
@@ -38,7 +34,7 @@ def run_json(state: RunState, now: datetime | None = None) -> Json:
         "ended_at": stamp(state.ended_at),
         "counts": counts(state),
         "eta": None,
-        "remaining_s": remaining(state, now) if now else None,
+        "eta_basis": None,
         "examined": _examined(state),
         "rto": _rto(state),
         "services": [service_json(state, service) for service in state.plan.services],
@@ -298,10 +294,10 @@ def finding_json(finding: Finding) -> Json:
     }
 
 
-def run_with_steps(state: RunState, now: datetime | None = None) -> Json:
+def run_with_steps(state: RunState) -> Json:
     """Return the run with all its steps."""
     steps = [step_json(state, number) for number in range(len(state.steps))]
-    return {**run_json(state, now), "steps": steps}
+    return {**run_json(state), "steps": steps}
 
 
 def needs_attention(state: RunState) -> list[int]:

@@ -11,8 +11,9 @@ import httpx2
 import pytest
 
 from api.bootstrap import Application
+from api.expected import Outlook, expected, outlook
 from api.telling import is_simulated
-from api.wording import duration, late, objective, outlook, tries
+from api.wording import duration, late, objective, tries
 from drorch.model.plan import Plan
 from plans import load
 from tests.api.desk import PLAN, Caller, driven, serving, settings, until
@@ -99,7 +100,7 @@ async def test_what_acts_stands_above_the_services_and_the_rest_is_one_link_away
     text = (await http.get(f"/runs/{run}")).text
     page = Page(text)
     assert "its 1h to pass" in page.words
-    assert "longest remaining chain about 1h" in page.words
+    assert "the end is expected at" in page.words
     acting, steps = re.findall(r"<tbody.*?</tbody>", text, re.DOTALL)
     assert "/steps/calm" in acting
     assert "/steps/a" not in acting
@@ -181,7 +182,20 @@ RUN: dict[str, Any] = {
     "started_at": "2030-01-01T00:00:00Z",
     "ended_at": None,
     "rto": {"seconds": 1200.0, "met": None},
-    "remaining_s": 361.0,
+    "eta": {
+        "p10": "2030-01-01T00:14:10.000Z",
+        "p50": "2030-01-01T00:15:10.000Z",
+        "p90": "2030-01-01T00:18:10.000Z",
+    },
+    "eta_basis": {
+        "runs": 6,
+        "learned": 3,
+        "guessed": 0,
+        "answers": 0,
+        "assumes": [],
+        "incomplete": False,
+        "left_out": 0,
+    },
 }
 LATE = {"rto": 600.0, "rta": None, "external": False}
 
@@ -204,10 +218,49 @@ def test_the_objective_is_open_met_or_missed() -> None:
     assert objective(RUN | {"rto": None}, NOW) == ""
 
 
-def test_the_outlook_is_given_in_minutes_while_something_is_left() -> None:
-    assert outlook(RUN) == "longest remaining chain about 6m, if nobody is needed"
-    assert outlook(RUN | {"remaining_s": 3.0}).startswith("longest remaining chain about 1m")
-    assert outlook(RUN | {"remaining_s": None}) == outlook(RUN | {"ended_at": "x"}) == ""
+def based(**more: Any) -> dict[str, Any]:
+    """Return the run with a forecast that stands on something else."""
+    return RUN | {"eta_basis": RUN["eta_basis"] | more}
+
+
+def told(run: dict[str, Any]) -> Outlook:
+    return outlook(run, "UTC", NOW)
+
+
+def test_the_outlook_is_a_range_and_says_on_what_it_stands() -> None:
+    words = "the end is expected at 00:15-00:19 (from 6 earlier runs), 1m50s before the objective"
+    assert told(RUN) == (words, "")
+    assert "(from 6 earlier runs, 2 steps guessed)" in told(based(guessed=2)).words
+    assert "(from 1 earlier run)" in told(based(runs=1)).words
+    assert "(only guesses)" in told(based(runs=6, learned=0, guessed=2)).words
+    assert told(RUN | {"ended_at": "x"}) == told(RUN | {"eta_basis": None}) == ("", "")
+    assert told(RUN | {"rto": None}).words.endswith("earlier runs)")
+
+
+def test_the_outlook_says_whether_the_objective_is_in_danger() -> None:
+    assert told(RUN | {"rto": {"seconds": 960.0}}).tone == "risk", "by its late end"
+    late = told(RUN | {"rto": {"seconds": 900.0}})
+    assert (late.tone, "will probably be MISSED" in late.words) == ("late", True)
+
+
+def test_the_outlook_says_what_it_takes_for_granted() -> None:
+    held_up = based(answers=2, assumes=["the pause", "connector pve being away"])
+    assert told(held_up).words.endswith(
+        "if 2 answers come in time, once this is over: the pause, connector pve being away"
+    )
+    stuck = based(incomplete=True, left_out=3)
+    assert told(stuck).words.startswith("the rest is up at 00:15-00:19")
+    assert told(stuck).words.endswith("without 3 steps that nothing brings up by itself")
+    assert told(stuck | {"eta": None}) == ("nothing more comes up without a person", "risk")
+
+
+def test_an_expected_moment_of_another_day_is_told_with_it() -> None:
+    assert expected(RUN["eta"], "Europe/Rome", NOW) == "01:15-01:19"
+    assert expected(RUN["eta"], "UTC", NOW - timedelta(days=1)) == "01/01 00:15-01/01 00:19"
+    assert expected(dict.fromkeys(("p10", "p50", "p90"), "2030-01-01T00:15:00Z"), "UTC", NOW) == (
+        "00:15"
+    )
+    assert expected(None, "UTC", NOW) == ""
 
 
 @pytest.mark.parametrize(

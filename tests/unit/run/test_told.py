@@ -12,8 +12,7 @@ from drorch.model.plan import Service
 from drorch.ports.connector import Finding, Power, Severity
 from drorch.run import commands as cmd
 from drorch.run import events as ev
-from drorch.run.evolve import evolve, fold
-from drorch.run.outlook import remaining
+from drorch.run.evolve import fold
 from drorch.run.seen import Seen
 from drorch.run.services import service_json
 from drorch.run.status import Mode, RunStatus, Scope, StepStatus
@@ -143,47 +142,6 @@ def test_a_service_without_a_contact_has_that_of_the_step_it_is_stuck_at() -> No
     run.fails("db")
     assert service_json(run.state, shop())["contact"] == "vendor"
     assert service_json(run.state, shop(contact="desk"))["contact"] == "desk"
-
-
-# How much longer.
-
-
-def left(run: Script) -> float | None:
-    return remaining(run.state, run.now)
-
-
-def minutes(many: float) -> timedelta:
-    return timedelta(minutes=many)
-
-
-def test_the_rest_is_the_longest_chain_less_what_it_has_used() -> None:
-    db = vm("db", expect=minutes(3), start_timeout=minutes(60))
-    run = Script(db, vm("web", "db", expect=minutes(2)), wait("calm", 60))
-    assert left(run) == 300
-    run.now += timedelta(seconds=100)
-    assert left(run) == 200
-    run.now += timedelta(seconds=100)
-    assert left(run) == 120, "late, but what comes after it still takes its time"
-    run.heals("db")
-    assert left(run) == 120
-
-
-def test_answers_take_no_time_and_what_is_blocked_is_left_out() -> None:
-    run = Script(question("san", expect=minutes(30)), vm("db", "san", expect=minutes(3)))
-    assert left(run) == 180
-    run.send(cmd.Reject(by="anna", step="san"))
-    assert run.status("db") is StepStatus.BLOCKED
-    assert left(run) == 180, "it may be answered again"
-
-
-def test_a_run_that_is_over_or_has_not_begun_has_no_rest() -> None:
-    run = Script(vm("db", verify=()))
-    run.runs("db")
-    assert run.verdict() is RunStatus.SUCCEEDED
-    assert left(run) is None
-    assert remaining(evolve(None, requested(plan(vm("db")))), T0) is None
-    assert run_json(run.state, run.now)["remaining_s"] is None
-    assert run_json(run.state)["remaining_s"] is None
 
 
 # Dry runs.
