@@ -16,6 +16,7 @@ from drorch.forecast.forecast import Forecast, foretold
 from drorch.forecast.lengths import Known
 from drorch.journal.lessons import EarlierRuns
 from drorch.journal.store import Store
+from drorch.model.collector import collector_paused
 from drorch.ports.clock import Clock
 from drorch.run.state import RunState
 from drorch.run.status import Mode
@@ -105,7 +106,8 @@ class Forecaster:
             kept.known = await asyncio.to_thread(Known, state.plan, lessons)
         # Here and not in the thread: the state belongs to this loop, and changes only between
         # two turns of it.
-        draft = drafted(state, self._clock.now(), kept.known)
+        with collector_paused():
+            draft = drafted(state, self._clock.now(), kept.known)
         kept.found = await asyncio.to_thread(foretold, draft)
 
 

@@ -23,6 +23,7 @@ _Gate: TypeAlias = tuple[int, When]
 
 NEVER = 1 << 30
 """More needs than can ever be met: such a step does not begin."""
+_STARTED = When.STARTED
 _TO_COME = frozenset({StepStatus.PENDING, StepStatus.READY})
 
 
@@ -59,12 +60,11 @@ def outline(state: RunState, now: datetime) -> Outline:
     A pause, a halt, a hypervisor that is away are taken to end now. What waits for a person to
     decide about a failure or to release a hold, and what can't begin any more, never begins.
     """
-    open_steps = [n for n, level in enumerate(state.levels[: len(state.steps)]) if _open(state, n)]
-    open_steps.sort(key=lambda n: state.priorities[n])
+    open_steps = [number for number in range(len(state.steps)) if _open(state, number)]
+    open_steps.sort(key=state.priorities.__getitem__)
     out = Outline(steps=open_steps)
-    ranks = {number: rank for rank, number in enumerate(open_steps)}
     _sort_out(state, out, now)
-    _connect(state, out, ranks)
+    _connect(state, out)
     _limit(state, out)
     return out
 
@@ -93,24 +93,29 @@ def _sort_out(state: RunState, out: Outline, now: datetime) -> None:
         out.unmet.append(unmet)
 
 
-def _connect(state: RunState, out: Outline, ranks: dict[int, int]) -> None:
+def _connect(state: RunState, out: Outline) -> None:
     """Tell each step whom its start and its end bring nearer, directly or through its group."""
-    gates = _gates(state, out, first=len(out.steps))
+    many, graph = len(out.steps), state.graph
+    place = [-1] * graph.size
     for rank, number in enumerate(out.steps):
-        begun = state.levels[number].started
-        starts: list[int] = []
-        ends: list[int] = []
-        for after, when in state.graph.dependants[number]:
-            if after in ranks:
-                (starts if when is When.STARTED else ends).append(ranks[after])
-        if (group := state.graph.group_of[number]) is not None:
-            for when in When:
-                if (gate := gates.get((group, when))) is not None:
-                    (starts if when is When.STARTED else ends).append(gate)
-        if starts and not begun:
+        place[number] = rank
+    gates = _gates(state, out, first=many)
+    of_group: dict[int, list[_Gate]] = {}
+    for gate in gates:
+        of_group.setdefault(gate[0], []).append(gate)
+    for rank, number in enumerate(out.steps):
+        edges = graph.dependants[number]
+        ends = [place[n] for n, when in edges if when is not _STARTED and place[n] >= 0]
+        starts = [place[n] for n, when in edges if when is _STARTED and place[n] >= 0]
+        group = graph.group_of[number]
+        for gate in of_group.get(group, ()) if group is not None else ():
+            (starts if gate[1] is _STARTED else ends).append(gates[gate])
+        if starts and not state.levels[number].started:
             out.at_start[rank] = tuple(starts)
         out.at_end.append(tuple(ends))
-    _open_gates(state, out, gates, ranks)
+    for group, wanted in gates:  # behind the ranks: whom each group lets go on
+        edges = graph.dependants[group]
+        out.at_end.append(tuple(place[n] for n, w in edges if w is wanted and place[n] >= 0))
 
 
 def _gates(state: RunState, out: Outline, first: int) -> dict[_Gate, int]:
@@ -128,17 +133,6 @@ def _gates(state: RunState, out: Outline, first: int) -> dict[_Gate, int]:
                 gates[group, when] = first + len(gates)
                 out.unmet.append(missing[when])
     return gates
-
-
-def _open_gates(
-    state: RunState, out: Outline, gates: dict[_Gate, int], ranks: dict[int, int]
-) -> None:
-    """Tell each group, behind the ranks, whom it lets go on."""
-    for group, when in gates:
-        behind = state.graph.dependants[group]
-        out.at_end.append(
-            tuple(ranks[e.node] for e in behind if e.when is when and e.node in ranks)
-        )
 
 
 def _limit(state: RunState, out: Outline) -> None:
