@@ -17,6 +17,10 @@ _FAR = timedelta(hours=12)
 """A moment that is further away is told with its day."""
 
 
+_ROUNDED = 300
+"""Seconds from where a margin is told in whole minutes."""
+
+
 class Outlook(NamedTuple):
     """``words`` are empty where nothing is forecast; ``tone`` is ``late``, ``risk`` or empty."""
 
@@ -106,4 +110,5 @@ def _verdict(run: Json) -> tuple[str, str]:
         return _("the objective is at risk"), "risk"
     if run["eta_basis"]["incomplete"]:
         return "", ""
-    return _("{time} before the objective", time=duration(spare)), ""
+    whole = spare if spare < _ROUNDED else 60 * (spare // 60)
+    return _("{time} before the objective", time=duration(whole)), ""
