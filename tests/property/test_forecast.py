@@ -126,7 +126,7 @@ def foreseen(case: Case, told: Happened, events: int) -> tuple[Forecast, datetim
     return forecast(state, now, known(case), samples=1), now
 
 
-@settings(max_examples=120 * _MORE, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=60 * _MORE, deadline=None, suppress_health_check=_SLOW)
 @given(cases(), st.floats(0, 1))
 def test_a_forecast_of_known_durations_is_what_the_engine_does(case: Case, share: float) -> None:
     told = happens(case.plan, case.takes, case.hosts)
@@ -151,7 +151,7 @@ def test_a_forecast_of_known_durations_is_what_the_engine_does(case: Case, share
                 assert abs((eta.p50 - back).total_seconds()) <= _CLOSE * took
 
 
-@settings(max_examples=100 * _MORE, deadline=None, suppress_health_check=_SLOW)
+@settings(max_examples=60 * _MORE, deadline=None, suppress_health_check=_SLOW)
 @given(cases(), st.integers(0, 23), st.floats(0, 500))
 def test_without_limits_a_slower_step_makes_nothing_quicker(
     case: Case, which: int, more: float
