@@ -7,7 +7,7 @@ from sqlmodel import Field, SQLModel
 
 import drorch.journal.access_tables  # noqa: F401 (part of the same schema)
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest schema, as the migrations number it; a newer one is refused."""
 
 IMPORTED = "imported"
@@ -133,3 +133,29 @@ class HoldRow(SQLModel, table=True):
     reason: str
     by: str
     at: str
+
+
+class SightingRow(SQLModel, table=True):
+    """How a service was found when it was last looked at, outside of any run.
+
+    ``looked_at`` is in seconds by the database's clock; ``since`` is when it was first so.
+    """
+
+    __tablename__ = "service_sightings"
+
+    plan: str = Field(primary_key=True)
+    service: str = Field(primary_key=True)
+    state: str
+    evidence: str
+    since: str
+    looked_at: float
+
+
+class LookoutRow(SQLModel, table=True):
+    """Which orchestrator looks at the services. ``expires`` as in `LeaseRow`."""
+
+    __tablename__ = "lookouts"
+
+    duty: str = Field(primary_key=True)
+    holder: str
+    expires: float
