@@ -35,6 +35,7 @@ from drorch.journal.nodes import Nodes
 from drorch.journal.outbox import Outbox
 from drorch.journal.ownership import Ownership
 from drorch.journal.postgres import PostgresBackend
+from drorch.journal.service_sightings import ServiceSightings
 from drorch.journal.shelf import Shelf
 from drorch.journal.site import running_site
 from drorch.journal.site_rules import SiteRules
@@ -61,6 +62,7 @@ class Application:
         self.shelf = Shelf(self.store)
         self.gate = Gate(self.store)
         self.site = SiteRules(self.store)
+        self.sightings = ServiceSightings(self.store)
         self.anchor = Anchor(self.store, settings.audit, settings.data_dir)
         self.locks = FileLeases(settings.data_dir / "leases")
         self.driver = driver_name()

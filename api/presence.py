@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ import structlog
 
 from api.bootstrap import Application
 from api.dashboard.rendering import VERSION
+from api.settings import Settings
 from drorch.errors import DrorchError
 from drorch.journal.nodes import Identity
 from drorch.journal.pages import open_runs
@@ -30,6 +32,11 @@ def identity(app: Application, address: str) -> Identity:
         started_at=stamp(datetime.now(UTC)),
         address=address,
     )
+
+
+def own_address(settings: Settings) -> str:
+    """Return where this orchestrator's pages are, as its own machine calls itself."""
+    return f"{socket.gethostname()}:{settings.server.port}"
 
 
 async def be_present(app: Application, address: str) -> None:

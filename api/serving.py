@@ -29,10 +29,11 @@ from api.app import create_app
 from api.bootstrap import ENGINE, Application
 from api.connections import PatientConnection, keep_pauses_short, raise_descriptors
 from api.entrance import look_at_entrance, tell_entrance
+from api.lookout import keep_lookout
 from api.metrics.exchange import shown
 from api.metrics.figures import Figures
 from api.outgoing import keep_telling
-from api.presence import be_present
+from api.presence import be_present, own_address
 from api.routes.desk import Desk
 from api.routes.guard import HEAD_LIMIT
 from api.serving_rules import refuse_unsafe, tls_files
@@ -255,8 +256,9 @@ async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
         tasks = [
             asyncio.create_task(app.supervisor.adopt_for_ever()),
             asyncio.create_task(_show_alive(app)),
-            asyncio.create_task(be_present(app, _address(settings))),
+            asyncio.create_task(be_present(app, own_address(settings))),
             asyncio.create_task(keep_telling(app, figures)),
+            asyncio.create_task(keep_lookout(app)),
             asyncio.create_task(app.anchor.keep()),
             asyncio.create_task(ending.wait()),
         ]
@@ -267,11 +269,6 @@ async def run_engine(settings: Settings, ending: asyncio.Event) -> None:
         await app.anchor.write_last()
         for task in done:
             task.result()
-
-
-def _address(settings: Settings) -> str:
-    """Return where this orchestrator's pages are, as its own machine calls itself."""
-    return f"{socket.gethostname()}:{settings.server.port}"
 
 
 async def _show_alive(app: Application) -> None:

@@ -216,6 +216,13 @@ class NetworkSettings(_Table):
     allow: tuple[str, ...] = DEFAULT_ALLOW
 
 
+class ServicesSettings(_Table):
+    """``[services]``: how they are looked at while nothing is recovered."""
+
+    look: bool = True
+    look_every: Seconds = Field(default=60.0, ge=1)
+
+
 class AuthoritySettings(_Table):
     """``[authorities.NAME]``: a certificate authority that checks name as ``ca``."""
 
@@ -234,6 +241,7 @@ class Settings(_Table):
     network: NetworkSettings = NetworkSettings()
     callouts: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     webhooks: Mapping[HookName, HookSettings] = Field(default_factory=dict)
+    services: ServicesSettings = ServicesSettings()
     policy: PolicySettings = PolicySettings()
     audit: AuditSettings = AuditSettings()
     access: AccessSettings = AccessSettings()
