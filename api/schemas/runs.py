@@ -100,7 +100,7 @@ class RunService(Out):
     """A service as a run or the plans know it; ``rto`` and ``rta`` in seconds.
 
     ``eta`` is when it is up, while a live run brings it up and nothing of it is stuck.
-    ``evidence`` and ``since`` are those of an external service that a live run has watched.
+    ``evidence`` is what was seen last of one that nobody restores; ``since``: it is so from then.
     """
 
     id: str
@@ -121,8 +121,13 @@ class RunService(Out):
 
 
 class ServiceShown(RunService):
-    """``state`` is what a person says in ``notice``, else ``derived_state``: what drorch sees."""
+    """``state`` is what a person says in ``notice``, else ``derived_state``: what drorch sees.
 
+    ``known_by`` tells from where; ``seen_at`` is when it was looked at last, outside of a run.
+    """
+
+    known_by: Literal["run", "sighting", "ended_run", "nothing"]
+    seen_at: str | None
     derived_state: Literal["up", "restoring", "down", "not_affected", "unknown"]
     notice: Notice | None
 

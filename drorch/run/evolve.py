@@ -81,7 +81,8 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
         case ev.ObstacleGone():
             _obstacle_gone(state, event)
         case ev.ServiceSeen():
-            seen = ExternalSeen(event.healthy, event.evidence, event.at)
+            changed = event.service in state.externals
+            seen = ExternalSeen(event.healthy, event.evidence, event.at, changed)
             state.externals[event.service] = seen
         case ev.StepsCancelled():
             for step in event.steps:
@@ -139,6 +140,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
         case ev.CheckChanged():
             seen = CheckSeen(healthy=event.healthy, evidence=event.evidence)
             own.checks[event.check] = (seen, event.at)
+            own.was_down = own.was_down or not event.healthy
         case ev.AttemptFailed():
             _attempt_failed(state, number, event)
         case ev.RetryDue():
@@ -225,6 +227,7 @@ def _started(state: RunState, number: int, event: ev.StepStarted) -> None:
     own.attempt, own.spent, own.attempt_at = event.attempt, own.spent + 1, event.at
     own.order, own.accepted, own.handle, own.doubt = event.order, False, "", None
     own.started_at = own.started_at or event.at
+    own.was_down = own.was_down or event.order in (OrderKind.START, OrderKind.STOP)
     if not own.begun:
         own.begun = not state.places[number].slot or event.order is OrderKind.CALLOUT
     set_timer(state, number, event.until)
@@ -244,6 +247,7 @@ def _found(state: RunState, number: int, event: ev.MachineFound) -> None:
     own = state.steps[number]
     own.begun, own.ask, own.doubt = True, None, None
     own.outside = event.outside
+    own.was_down = own.was_down or event.outside
     own.started_at = own.started_at or event.at
     own.running_at = event.at
     set_timer(state, number, None)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from drorch.model.hours import next_opening, zone_named
 from drorch.model.plan import OpeningHours, Service
 from drorch.ports.connector import Power
-from drorch.run.state import RunState
+from drorch.run.state import RunState, StepState
 from drorch.run.status import Ask, Mode, RunStatus, StepStatus
 from drorch.run.words import stamp
 
@@ -145,6 +145,29 @@ def contact_of(state: RunState, service: Service) -> str | None:
 
 def _assigned(state: RunState, number: int) -> str | None:
     return state.steps[number].assign or state.step(number).contact
+
+
+def was_spared(state: RunState, service: Service) -> bool:
+    """Tell whether a service is up and was never seen down in this run.
+
+    One that runs elsewhere was well at every look. For one of our own every machine that it needs
+    was found running, none was ordered, and its checks held from the first time on; where a
+    person vouched for a step nobody knows.
+    """
+    if service.external:
+        seen = state.externals.get(service.id)
+        return seen is not None and seen.healthy is True and not seen.changed
+    if service_up_at(state, service) is None:
+        return False
+    needed = _needed(state, service)
+    return any(state.step(n).machine is not None for n in needed) and all(
+        _was_spared(state.steps[n]) for n in needed
+    )
+
+
+def _was_spared(own: StepState) -> bool:
+    is_sure = own.status is StepStatus.HEALTHY and not own.accepted_by
+    return is_sure and not own.was_down
 
 
 def _external_state(state: RunState, service: Service) -> str:

@@ -65,11 +65,15 @@ class Obstacle(NamedTuple):
 
 
 class ExternalSeen(NamedTuple):
-    """What was last told of an external service, and since when; None: it cannot be asked."""
+    """What was last told of an external service, and since when; None: it cannot be asked.
+
+    ``changed``: something else was told before, within this run.
+    """
 
     healthy: bool | None
     evidence: str
     since: datetime
+    changed: bool = False
 
 
 @dataclass(slots=True)
@@ -122,6 +126,8 @@ class StepState:
     host: str | None = None
     machine: str | None = None
     outside: bool = False
+    was_down: bool = False
+    """Seen so in this run: it was ordered, started by another hand, or a check did not hold."""
     failure: FailureKind | None = None
     error: str = ""
     hint: str = ""
