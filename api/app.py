@@ -53,11 +53,16 @@ from api.routes.heads import Heads
 from api.routes.idempotency import Again, Remembered, answer_again
 from api.routes.limits import Admission
 from api.serving_rules import HostNames
+from api.status import pages as status_pages
+from api.status import public_json
 from api.telemetry import telemetry
 from drorch.journal.ledger import EffectKnownError
 
 PREFIX = "/api/v1"
-_PAGES = (login_pages, graph_pages, overview_pages, plan_pages, pages, run_pages, run_forms)
+_PAGES = (
+    *(login_pages, graph_pages, overview_pages, plan_pages, pages, run_pages, run_forms),
+    status_pages,
+)
 _HIDDEN = [room.router for room in _PAGES]
 STATIC = Path(__file__).parent / "dashboard" / "static"
 
@@ -67,7 +72,7 @@ def all_routers() -> Routers:
     rooms = (plans, runs, reports, events, decisions, services, notices, estates, holds, nodes)
     access = (tokens, audit, halt, webhooks)
     found = [(PREFIX, room.router) for room in (*rooms, *access)]
-    return [*found, *(("", m.router) for m in (health, *_PAGES))]
+    return [*found, *(("", m.router) for m in (health, public_json, *_PAGES))]
 
 
 def openapi_document() -> dict[str, object]:
@@ -100,6 +105,7 @@ def create_app(application: Application, figures: Figures | None = None) -> Fast
         may_be_open=is_loopback(server.host) and not server.trusted_proxy,
     )
     notes = (*NOTES, runs_open(app.state.doorkeeper.is_open))
+    app.state.bulletin = status_pages.bulletin_of(desk)
     app.state.front_door = FrontDoor(application)
     app.state.provider = provider_of(application)
     app.state.health = Health(desk, notes)

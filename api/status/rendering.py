@@ -1,0 +1,91 @@
+"""Renders the board for people, in a language; everything escaped, nothing undefined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api import locale
+from api.dashboard.rendering import say, visible
+from api.status.board import Board, State
+from api.status.words import headline, moment, state_word, window, window_label
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+ASSETS = tuple(sorted(file.name for file in STATIC.iterdir()))
+"""The files that pages name: style, script, and an icon for each overall state."""
+_SYMBOLS = {
+    State.UP: "✓",
+    State.RESTORING: "▶",
+    State.DOWN: "✕",
+    State.NOT_AFFECTED: "✓",
+    State.UNKNOWN: "?",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where pages stand: what is before the names of their files, and each language's page.
+
+    ``policy`` is a Content-Security-Policy for hosts that send none.
+    """
+
+    files: str
+    page: str
+    json: str
+    policy: str = ""
+
+    def of(self, language: str) -> str:
+        return self.page.format(language)
+
+
+HERE_SERVED = Place(files="/status/", page="/status?lang={}", json="/status.json")
+ELSEWHERE = Place(
+    files="",
+    page="index.{}.html",
+    json="status.json",
+    policy="default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+    "connect-src 'self'; form-action 'none'; base-uri 'none'",
+)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "of_plan": locale.of_plan,
+        "long_day": locale.long_day,
+        "minute": locale.hour_and_minute,
+        "state_word": state_word,
+        "symbol": _SYMBOLS.__getitem__,
+    }
+    environment.globals |= {
+        "_": say,
+        "headline": headline,
+        "moment": moment,
+        "window": window,
+        "window_label": window_label,
+        "language": locale.language,
+        "LANGUAGES": locale.LANGUAGES,
+    }
+    return environment
+
+
+def board_page(board: Board, place: Place) -> str:
+    """Return the page in the language spoken here."""
+    return _environment().get_template("board.html").render(board=board, place=place)
+
+
+def nothing_page(place: Place) -> str:
+    """Return the page for when nothing is known at all."""
+    return _environment().get_template("nothing.html").render(place=place)
