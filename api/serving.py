@@ -329,7 +329,10 @@ async def run_http(settings: Settings, ending: asyncio.Event, descriptor: int) -
         with socket.socket(fileno=descriptor) as listener:
             answering = asyncio.create_task(server.serve(sockets=[listener]))
             stopping = asyncio.create_task(ending.wait())
-            besides: list[asyncio.Task[Any]] = [stopping]
+            besides: list[asyncio.Task[Any]] = [
+                stopping,
+                asyncio.create_task(app.state.bulletin.keep()),
+            ]
             if tls is not None:
                 besides.append(asyncio.create_task(tls.watch(app.state.names.read_again)))
             await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -11,17 +11,23 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import structlog
+
 from api.bootstrap import Application
 from api.reading import RunReader
 from drorch.engine.lookout import FRESH
+from drorch.errors import PlanError
 from drorch.journal.pages import RunLine, newest_runs, open_runs
 from drorch.journal.service_sightings import Kept, Key
+from drorch.journal.shelf import StoredPlan
 from drorch.journal.site_rules import Notice
 from drorch.model.moment import stamp
 from drorch.model.plan import Plan, Service
 from drorch.run.services import Json, opening_json, was_spared
 from drorch.run.state import RunState
 from drorch.run.status import Mode
+
+log = structlog.get_logger()
 
 RunJson = Callable[[RunLine], Awaitable[Json]]
 """Shows a run as the API does."""
@@ -61,6 +67,19 @@ async def standing(
     )
     found = [_line(known, plan, service) for plan in plans for service in plan.services]
     return sorted(found, key=lambda line: (line["tier"], line["plan"], line["id"]))
+
+
+async def readable(
+    stored: Sequence[StoredPlan], compiled: Callable[[StoredPlan], Awaitable[Plan]]
+) -> list[Plan]:
+    """Return the plans of *stored*, without those that an older drorch took and this one not."""
+    found = []
+    for each in stored:
+        try:
+            found.append(await compiled(each))
+        except PlanError as error:
+            log.warning("services.plan-unread", plan=each.plan, reason=error.message)
+    return found
 
 
 async def _recoveries(

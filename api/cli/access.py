@@ -105,6 +105,9 @@ class Access(Protocol):
     async def verify_audit(self, *, checkpoint: bool) -> Json:
         """Return what is known of the record; with *checkpoint* one is written first."""
 
+    async def public_status(self) -> Json:
+        """Return what the public may know of the services, as ``/status.json`` has it."""
+
     async def fleet(self) -> Json:
         """Return the machines (``items``) and the connectors that do not answer (``away``)."""
 

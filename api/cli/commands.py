@@ -19,6 +19,7 @@ from api.cli import (
     run_command,
     runs_commands,
     service_commands,
+    status_page_command,
     tls_commands,
     token_commands,
     user_commands,
@@ -95,6 +96,7 @@ app.command()(plan_commands.show)
 app.command()(run_command.run)
 app.command()(runs_commands.runs)
 app.command()(runs_commands.status)
+app.command()(status_page_command.status_page)
 app.command()(runs_commands.watch)
 decision_commands.add_decisions(app)
 app.command()(runs_commands.report)

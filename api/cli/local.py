@@ -14,10 +14,14 @@ from api.eta import Forecaster
 from api.operations import approve_run, decision_of, give_decision
 from api.orchestrators import orchestrators
 from api.reading import RunReader
+from api.standing import readable, standing
+from api.status.board import board_json, board_of
 from api.telling import told_report, told_run, told_run_with_steps
 from drorch.access.checkpoints import as_json
 from drorch.journal.ledger import entries
 from drorch.journal.pages import RunFilter, is_imported, recorded_json
+from drorch.journal.shelf import StoredPlan
+from drorch.model.plan import Plan
 from plans import load
 
 PATIENCE = 5.0
@@ -140,7 +144,17 @@ class LocalAccess:
             await asyncio.to_thread(self._app.anchor.write)
         return dict(as_json(await asyncio.to_thread(self._app.anchor.verify)))
 
+    async def public_status(self) -> Json:
+        plans = await readable(await self._app.shelf.plans(), _compiled)
+        found = await standing(self._app, self._reader, plans, lambda run: self._line(run.id))
+        zone = self._app.settings.server.timezone
+        return board_json(board_of(found, self._app.clock.now(), zone))
+
     async def fleet(self) -> Json:
         stored = await self._app.shelf.plans()
         found = await estates.fleet(self._app, [load(p.source, p.plan) for p in stored])
         return {**found, "next": None}
+
+
+async def _compiled(stored: StoredPlan) -> Plan:
+    return await asyncio.to_thread(load, stored.source, f"{stored.plan} revision {stored.revision}")

@@ -178,6 +178,10 @@ class RemoteAccess:
             if not cursor:
                 return
 
+    async def public_status(self) -> Json:
+        told: Json = await self._call("GET", f"{self._server.rstrip('/')}/status.json")
+        return told
+
     async def _call(self, method: str, where: str, **given: Any) -> Any:
         try:
             answer = await self._client.request(method, where, **given)

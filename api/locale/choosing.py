@@ -74,7 +74,8 @@ def _telling(send: Send, code: str, picked: str, scope: Scope) -> Send:
     async def tell(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            if headers.get("content-type", "").startswith("text/html"):
+            is_page = headers.get("content-type", "").startswith("text/html")
+            if is_page and not _is_for_all(headers):
                 headers["Content-Language"] = code
                 headers.add_vary_header("Accept-Language")
                 headers.add_vary_header("Cookie")
@@ -83,6 +84,11 @@ def _telling(send: Send, code: str, picked: str, scope: Scope) -> Send:
         await send(message)
 
     return tell
+
+
+def _is_for_all(headers: MutableHeaders) -> bool:
+    """Tell whether any cache may keep it: then it depends on no cookie, and leaves none."""
+    return "public" in headers.get("cache-control", "")
 
 
 def _cookie(code: str, scope: Scope) -> str:

@@ -15,7 +15,7 @@ from api.eta import PATIENCE, Forecaster
 from api.operations import step_number
 from api.reading import RunReader
 from api.routes.feeds import Feeds
-from api.standing import standing
+from api.standing import readable, standing
 from api.telling import told_run
 from drorch.journal.pages import RunLine
 from drorch.journal.shelf import StoredPlan
@@ -95,8 +95,9 @@ class Desk:
         return told | await driven_json(self.app, self.reader, state)
 
     async def services(self) -> list[Json]:
-        """Return how each service of the stored plans stands."""
-        return await standing(self.app, self.reader, await self.stored_plans(), self.run_json)
+        """Return how each service of the stored plans stands; see `standing`."""
+        plans = await readable(await self.app.shelf.plans(), self.compiled)
+        return await standing(self.app, self.reader, plans, self.run_json)
 
     async def step(self, run: str, step: str) -> tuple[RunState, int]:
         """Return a run and the number of a step. Raises `StepNotFoundError` and others."""

@@ -6,6 +6,7 @@ what is expected to the quarter of an hour, rounded up.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -174,6 +175,11 @@ def board_json(board: Board) -> Json:
             for line in board.lines
         ],
     }
+
+
+def board_text(board: Board) -> bytes:
+    """Return the board as the text of ``status.json``."""
+    return json.dumps(board_json(board), ensure_ascii=False, indent=1).encode() + b"\n"
 
 
 def board_from(told: Json) -> Board:

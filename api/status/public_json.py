@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from fastapi import APIRouter, Request, Response
 
 from api.auth import PUBLIC
 from api.routes.conditions import NOT_MODIFIED, TAGGED, IfNoneMatch
 from api.schemas import status as shapes
 from api.schemas.common import problems
-from api.status.board import Board, board_json
+from api.status.board import board_text
 from api.status.bulletin import Bulletin
 from api.status.pages import kept
 from drorch.errors import JournalUnavailableError
@@ -38,9 +36,4 @@ async def status_json(request: Request, if_none_match: IfNoneMatch = None) -> Re
             "nothing is known of the services at present",
             hint="the journal cannot be read; /readyz says why",
         )
-    return kept(request, as_text(board), "application/json")
-
-
-def as_text(board: Board) -> bytes:
-    """Return the board as the text of ``status.json``."""
-    return json.dumps(board_json(board), ensure_ascii=False, indent=1).encode() + b"\n"
+    return kept(request, board_text(board), "application/json")

@@ -57,3 +57,8 @@ def window(expected: Window, board: Board) -> str:
 def window_label(expected: Window) -> str:
     """Return what stands before a window."""
     return _("Expected by") if expected.begin is None else _("Expected between")
+
+
+def written(folder: str) -> str:
+    """Return what is said when the page was written as files."""
+    return _("The status page was written to {folder}", folder=folder)
