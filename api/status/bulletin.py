@@ -15,7 +15,7 @@ log = structlog.get_logger()
 RENEWED = 5.0
 """Seconds for which a board is shown to everybody before the journal is read again."""
 PATIENCE = 1.5
-"""Seconds that a reader waits for a new board while an older one is there."""
+"""Seconds that the journal may take while an older board is there; then nobody waits for it."""
 FIRST_PATIENCE = 10.0
 STALE_AFTER = 60.0
 """Seconds after which a board that could not be renewed says so."""
@@ -32,17 +32,18 @@ class Bulletin:
         self._make = make
         self._last: Board | None = None
         self._made = float("-inf")
-        self._tried = float("-inf")
+        self._tried = self._began = float("-inf")
         self._making: asyncio.Task[None] | None = None
         self._trouble = ""
 
     async def board(self) -> Board | None:
         """Return how things stand, or stood; None when nothing was ever learned."""
+        now = asyncio.get_running_loop().time()
         if self._is_due() and self._making is None:
-            self._making = asyncio.create_task(self._renew())
-        if self._making is not None and self._is_due():
+            self._making, self._began = asyncio.create_task(self._renew()), now
+        if self._making is not None:
             limit = PATIENCE if self._last is not None else FIRST_PATIENCE
-            await asyncio.wait({self._making}, timeout=limit)
+            await asyncio.wait({self._making}, timeout=max(0.0, self._began + limit - now))
         return self._shown()
 
     async def keep(self) -> None:
