@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -146,7 +147,7 @@ def test_each_is_looked_at_every_minute_and_not_all_at_once() -> None:
     town = played(Town({name: always(WELL) for name in names}))
     for name in names:
         looks = [at for who, at in town.asked if who == name]
-        pauses = [after - before for before, after in zip(looks[3:], looks[4:], strict=False)]
+        pauses = [after - before for before, after in pairwise(looks[3:])]
         assert len(pauses) >= 5
         assert all(abs(pause - EVERY) < 1 for pause in pauses), name
         assert town.told(name) == [True]
