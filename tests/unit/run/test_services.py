@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +15,9 @@ from drorch.ports.journal import Recorded
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.evolve import evolve, fold
-from drorch.run.services import service_json
+from drorch.run.services import service_json, was_spared
 from drorch.run.state import RunState
-from drorch.run.status import Mode, RunStatus
+from drorch.run.status import Mode, OrderKind, RunStatus
 from drorch.run.views import run_json
 from tests.fakes.plans import ONCE, check, plan, vm
 from tests.fakes.replay import assert_replays
@@ -163,3 +164,48 @@ def test_an_external_service_neither_opens_a_step_nor_wakes_an_effect() -> None:
     run.state.dirty.clear()
     says(run, False, "503")
     assert run.state.dirty == set()
+
+
+def test_an_external_service_that_was_well_at_every_look_was_spared() -> None:
+    def after(*answers: bool | None) -> bool:
+        state = begun(Mode.LIVE, "Europe/Rome", TAXES)
+        for answer in answers:
+            seen = ev.ServiceSeen(at=FRIDAY, service="taxes", healthy=answer, evidence="")
+            state = evolve(state, seen)
+        return was_spared(state, TAXES)
+
+    assert after(True)
+    assert not any(after(*story) for story in ((), (False,), (None,), (False, True), (None, True)))
+
+
+FOUND = ev.MachineFound(at=FRIDAY, step="web", outside=False)
+ORDERED = ev.StepStarted(
+    at=FRIDAY, step="web", attempt=1, order=OrderKind.START, until=FRIDAY + timedelta(hours=1)
+)
+SICK = ev.CheckChanged(
+    at=FRIDAY, step="web", attempt=1, check="tcp", healthy=False, evidence="refused"
+)
+
+
+@pytest.mark.parametrize(
+    ("story", "spared"),
+    [
+        ([FOUND], True),
+        ([ORDERED], False),
+        ([replace(FOUND, outside=True)], False),
+        ([FOUND, SICK], False),
+        ([replace(ORDERED, order=OrderKind.VERIFY)], True),
+    ],
+)
+def test_what_was_found_running_and_well_was_spared(story: list[ev.Event], spared: bool) -> None:
+    state = begun()
+    for event in story:
+        state = evolve(state, event)
+    assert not was_spared(state, REGISTRY), "nobody knows yet"
+    assert was_spared(healthy(state, FRIDAY), REGISTRY) is spared
+
+
+def test_what_a_person_vouched_for_was_not_seen() -> None:
+    state = evolve(evolve(begun(), FOUND), ev.StepHealthy(at=FRIDAY, step="web", attempt=0))
+    state.steps[0].accepted_by = "anna"
+    assert not was_spared(state, REGISTRY)
