@@ -32,10 +32,18 @@ PAGES = {
     "/runs/{run}/graph near": "/runs/{open}/graph?focus=db",
     "/plans/{plan}/graph": "/plans/town/graph",
     "/plans/{plan}/graph opened": "/plans/town/graph?open=service:registry",
+    "/status": "/status",
     "404": "/runs/nowhere-1",
 }
 """Each page of the service, by its route, with what comes behind it when there are several."""
-NO_PAGES = {"/login/oidc/callback", "/healthz", "/readyz", "/metrics", "/runs/{run}/changes"}
+NO_PAGES = {
+    "/login/oidc/callback",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/runs/{run}/changes",
+    "/status/{name}",
+}
 THEMES = {
     "light": {"color_scheme": "light"},
     "dark": {"color_scheme": "dark", "reduced_motion": "reduce"},
