@@ -154,7 +154,32 @@ EXAMPLES: Mapping[str, Any] = {
     "HoldPlaced": _HOLD,
     "Hold": {**_HOLD, "name": "file-server", "power": "off", "told": ""},
     "Notice": _NOTICE,
-    "ServiceShown": {**_SERVICE, "state": "down", "derived_state": "restoring", "notice": _NOTICE},
+    "ServiceShown": {
+        **_SERVICE,
+        "state": "down",
+        "derived_state": "restoring",
+        "known_by": "run",
+        "seen_at": None,
+        "notice": _NOTICE,
+    },
+    "PublicStatus": {
+        "at": "2026-11-22T07:01:00.000Z",
+        "stale_since": None,
+        "timezone": "Europe/Rome",
+        "state": "restoring",
+        "services": [
+            {
+                "id": "anagrafe",
+                "title": {"it": "Anagrafe", "en": "Civil registry"},
+                "state": "restoring",
+                "announced": False,
+                "text": {},
+                "since": "2026-11-22T06:40:00.000Z",
+                "expected": {"from": "2026-11-22T08:00:00.000Z", "by": "2026-11-22T08:30:00.000Z"},
+                "fallback": {"it": "Carte d'identità cartacee", "en": "Paper identity cards"},
+            }
+        ],
+    },
     "Token": _TOKEN,
     "TokenMade": {**_TOKEN, "token": "drt_..."},
     "Halt": {

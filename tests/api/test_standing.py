@@ -142,7 +142,7 @@ async def test_what_was_found_running_was_never_down(
 
     async def settled() -> bool:
         found = await stands(api)
-        return found["post"]["state"] == "up" and found["registry"]["state"] != "restoring"
+        return bool(found["post"]["state"] == "up" and found["registry"]["state"] != "restoring")
 
     from tests.api.desk import until
 

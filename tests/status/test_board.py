@@ -80,10 +80,12 @@ def test_what_a_person_says_is_marked_and_has_its_own_time() -> None:
 
 def test_a_service_of_several_plans_is_one_line() -> None:
     def best(*all_of: dict[str, Any]) -> str:
-        for order in (all_of, tuple(reversed(all_of))):
-            lines = board_of(order, NOW, ZONE).lines
-            assert len(lines) == 1
-        return str(lines[0].state)
+        one, other = (
+            board_of(order, NOW, ZONE).lines for order in (all_of, tuple(reversed(all_of)))
+        )
+        assert len(one) == 1
+        assert one == other
+        return str(one[0].state)
 
     run = told(state="restoring", known_by="run")
     assert best(run, told(state="down")) == "restoring", "who restores it knows better"

@@ -30,7 +30,7 @@ from tests.real.postgres import PostgresServer
 from tests.real.proxy import Proxy
 
 ITALIAN = {"Accept-Language": "it-IT,it;q=0.9"}
-PUBLIC = {
+PUBLIC: dict[str, Any] = {
     "drorch": 1, "plan": "town", "defaults": {"connector": "sim"},
     "services": {
         "registry": {
@@ -104,6 +104,7 @@ async def test_any_cache_may_keep_it_and_asks_whether_it_changed(
     http: httpx2.AsyncClient, api: Caller, application: Application
 ) -> None:
     await api.store(json.dumps(PUBLIC))
+    tag = ""
     for path, more in (("/status", ITALIAN), ("/status?lang=it", {}), ("/status.json", {})):
         first = await http.get(path, headers={**more, "Cookie": "drorch-lang=en"})
         assert first.headers["cache-control"] == "public, max-age=30"
@@ -217,7 +218,7 @@ async def test_nothing_internal_leaks_from_a_run_that_fails_loudly(tmp_path: Pat
     from tests.status.test_publishing import published
 
     machines = [{"id": 102, "name": f"{CANARY}-machine", "host": f"{CANARY}-host", "boot": "50ms"}]
-    hosts = {f"{CANARY}-host": {}}
+    hosts: dict[str, Any] = {f"{CANARY}-host": {}}
     fleet = fleets.build({"latency": "1ms", "hosts": hosts, "machines": machines})
     port = free_port()
     async with simulating(fleet, 0, seed=1) as simulator:

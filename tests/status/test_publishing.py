@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,9 +150,8 @@ async def test_a_service_looks_by_itself_and_another_host_publishes_it(tmp_path:
 
     def told() -> tuple[str, str]:
         file = out / "status.json"
-        known = (
-            json.loads(file.read_text()) if file.is_file() else {"services": [], "stale_since": ""}
-        )
+        nothing: Any = {"services": [], "stale_since": ""}
+        known = json.loads(file.read_text()) if file.is_file() else nothing
         states = [each["state"] for each in known["services"]]
         return (states or [""])[0], known["stale_since"]
 
