@@ -124,6 +124,12 @@ class Anchor:
             record, count, _ = head(connection)
         return self._behind(record, count)
 
+    def newest(self) -> tuple[int, str, CheckPoint | None]:
+        """Return how many entries there are, the hash of the last, and the newest check-point."""
+        with self._store.backend.reader.connect() as connection:
+            record, count, newest = head(connection)
+        return count, newest, self._last(record) if count else None
+
     def _behind(self, record: str, count: int) -> int:
         """Return how many of *count* entries are behind the newest check-point of this record.
 

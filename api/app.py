@@ -17,6 +17,7 @@ from api.dashboard import (
     overview_pages,
     pages,
     plan_pages,
+    report_pages,
     run_forms,
     run_pages,
 )
@@ -60,8 +61,8 @@ from drorch.journal.ledger import EffectKnownError
 
 PREFIX = "/api/v1"
 _PAGES = (
-    *(login_pages, graph_pages, overview_pages, plan_pages, pages, run_pages, run_forms),
-    status_pages,
+    *(login_pages, graph_pages, overview_pages, plan_pages, pages),
+    *(run_pages, run_forms, report_pages, status_pages),
 )
 _HIDDEN = [room.router for room in _PAGES]
 STATIC = Path(__file__).parent / "dashboard" / "static"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from api.bootstrap import Application
-from api.reports import after_action
 from drorch.forecast.forecast import Forecast
 from drorch.forecast.views import with_forecast
 from drorch.model.plan import Plan
-from drorch.ports.journal import Recorded
 from drorch.run.state import RunState
 from drorch.run.views import Json, run_json, run_with_steps
 
@@ -31,6 +29,7 @@ def used_types(plan: Plan, types: Mapping[str, str]) -> set[str]:
     return {types.get(s.machine.connector, "") for s in plan.steps if s.machine is not None}
 
 
+<<<<<<< HEAD
 def told_run(app: Application, state: RunState, foreseen: Forecast | None = None) -> Json:
     """Return a run as JSON, with what is forecast of it."""
     return with_forecast(run_json(state), foreseen) | _known(app, state.plan)
@@ -41,15 +40,18 @@ def told_run_with_steps(
 ) -> Json:
     """Return a run with all its steps as JSON, with what is forecast of it."""
     return with_forecast(run_with_steps(state), foreseen) | _known(app, state.plan)
+=======
+def told_run(app: Application, state: RunState) -> Json:
+    """Return a run as JSON, as of now."""
+    return run_json(state, app.clock.now()) | known_of(app, state.plan)
 
 
-def told_report(
-    app: Application, plan: Plan, recorded: Sequence[Recorded], *, imported: bool
-) -> Json:
-    """Return the after-action report of the run with this journal."""
-    report = after_action(recorded, imported=imported)
-    return report | {"run": report["run"] | _known(app, plan)}
+def told_run_with_steps(app: Application, state: RunState) -> Json:
+    """Return a run with all its steps as JSON, as of now."""
+    return run_with_steps(state, app.clock.now()) | known_of(app, state.plan)
+>>>>>>> 3f58a94 (Make the report one that a meeting can be held over)
 
 
-def _known(app: Application, plan: Plan) -> Json:
+def known_of(app: Application, plan: Plan) -> Json:
+    """Return what only the configuration knows of a run of *plan*."""
     return {"simulated": is_simulated(plan, app.settings.connectors)}

@@ -14,9 +14,10 @@ from api.eta import Forecaster
 from api.operations import approve_run, decision_of, give_decision
 from api.orchestrators import orchestrators
 from api.reading import RunReader
+from api.reports.making import report_of
 from api.standing import readable, standing
 from api.status.board import board_json, board_of
-from api.telling import told_report, told_run, told_run_with_steps
+from api.telling import told_run, told_run_with_steps
 from drorch.access.checkpoints import as_json
 from drorch.journal.ledger import entries
 from drorch.journal.pages import RunFilter, is_imported, recorded_json
@@ -87,12 +88,7 @@ class LocalAccess:
         return (await self._app.supervisor.drive(run, lease=lease)).is_over
 
     async def report(self, run: str) -> Json:
-        recorded = await self._app.store.read(run)
-        plan, imported = (
-            (await self._reader.state(run)).plan,
-            await is_imported(self._app.store, run),
-        )
-        return told_report(self._app, plan, recorded, imported=imported)
+        return await report_of(self._app, self._reader, run)
 
     async def holds(self) -> list[Json]:
         return await estates.holds(self._app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -21,6 +22,9 @@ from api.cli.screen import Format, note, out, print_json, print_table
 from api.cli.spans import between, day_and_time, span
 from api.cli.status_table import RUN_STYLES, print_status
 from api.cli.summary import print_rehearsal, print_summary
+from api.locale import LANGUAGES, language, speaking
+from api.reports import steps_csv
+from api.reports.page import standalone
 from drorch.run.status import RunStatus
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'last'.")]
@@ -129,24 +133,33 @@ def report(
         ReportFormat | None,
         typer.Option(
             "--format",
-            help="table (at a terminal) or json (elsewhere); html and csv come later.",
+            help="table (at a terminal) or json (elsewhere); html is one file to keep or print, "
+            "csv has a row a step.",
         ),
     ] = None,
+    lang: Annotated[
+        str, typer.Option(metavar="it|en", help="The language of the html; else the terminal's.")
+    ] = "",
 ) -> None:
     """Print the after-action report of a run.
 
-    Times, objectives, and where the time went.
+    What was back when, who did what, where the time went, and what the plan could learn.
     """
     where = surroundings(context)
-    if as_ in (ReportFormat.HTML, ReportFormat.CSV):
-        raise WrongUseError(
-            f"the report as {as_} is not there yet", hint="use --format json; it has everything"
-        )
+    if lang and lang not in LANGUAGES:
+        raise WrongUseError(f"--lang {lang}: there is none", hint=f"one of {', '.join(LANGUAGES)}")
     found = run_async(_report(where, run))
-    if as_ is ReportFormat.JSON or (as_ is None and not out().is_terminal):
-        print_json(found)
-    else:
-        print_report(found, where.program)
+    match as_ or (ReportFormat.TABLE if out().is_terminal else ReportFormat.JSON):
+        case ReportFormat.JSON:
+            print_json(found)
+        case ReportFormat.HTML:
+            with speaking(lang or language()):
+                sys.stdout.write(standalone(found, datetime.now(UTC)))
+        case ReportFormat.CSV:
+            sys.stdout.write(steps_csv(found))
+        case ReportFormat.TABLE:
+            print_report(found, where.program)
+    sys.stdout.flush()
 
 
 async def _report(where: Surroundings, run: str) -> Json:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from api import locale
@@ -24,6 +24,7 @@ from plans.units import format_duration
 
 VERSION = version("drorch")
 TEMPLATES = Path(__file__).parent / "templates"
+REPORTS = Path(__file__).parents[1] / "reports" / "templates"
 
 SYMBOLS: Mapping[str, str] = {
     "pending": "○",
@@ -104,7 +105,7 @@ def say_in(context: str, message: str, /, **values: object) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(REPORTS)]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=visible,
@@ -146,5 +147,9 @@ def page(
     template: str, status: int = 200, *, visitor: Visitor = NOBODY, **context: Any
 ) -> HTMLResponse:
     """Return the page that *template* makes of *context*, for *visitor*."""
-    text = _environment().get_template(template).render(**context, visitor=visitor)
-    return HTMLResponse(text, status)
+    return HTMLResponse(text_of(template, visitor=visitor, **context), status)
+
+
+def text_of(template: str, **context: Any) -> str:
+    """Return what *template* makes of *context*."""
+    return _environment().get_template(template).render(**context)

@@ -21,7 +21,7 @@ from api.dashboard.step_view import step_view
 from api.dashboard.visitor import visitor_of
 from api.driven import driven_json
 from api.routes.desk import Desk, TheDesk
-from api.telling import connector_types, told_report, told_run
+from api.telling import connector_types, told_run
 from drorch.journal.pages import events_page
 from drorch.run.state import RunState
 from drorch.run.views import Json
@@ -29,8 +29,6 @@ from drorch.run.views import Json
 router = APIRouter()
 
 _RECENT = 12
-_SLOWEST = 20
-_TIMELINE = 500
 _SECTIONS = (
     *("head", "now", "next", "obstacles", "services", "findings", "show", "marks", "scale"),
     "events",
@@ -164,27 +162,6 @@ async def step_page(
         mode=band.address,
         rights=rights_of(request, state),
         **shown,
-        **_around(desk),
-    )
-
-
-@router.get("/runs/{run}/report", response_class=HTMLResponse, dependencies=[READING])
-async def report_page(run: str, request: Request, desk: TheDesk) -> HTMLResponse:
-    """Show the after-action report: what was back when, and where the time went."""
-    state = await desk.reader.state(run)
-    recorded = await desk.app.store.read(run)
-    report = told_report(desk.app, state.plan, recorded, imported=state.imported)
-    slowest = sorted((s for s in report["steps"] if s["took_s"]), key=lambda s: -s["took_s"])
-    return page(
-        "report.html",
-        visitor=visitor_of(request),
-        report=report,
-        run=report["run"],
-        slowest=slowest[:_SLOWEST],
-        left=[s for s in report["steps"] if s["status"] not in ("healthy", "skipped")],
-        timeline=[event_line(event) for event in report["timeline"][-_TIMELINE:]],
-        timeline_left=max(0, len(report["timeline"]) - _TIMELINE),
-        band=band_of(state, _types(desk)),
         **_around(desk),
     )
 

@@ -6,13 +6,15 @@ import csv
 import io
 from typing import Any
 
-from api.reports.after_action import Json
+from api.reports.measures import Json
 
 _COLUMNS = (
     "id", "title", "action", "status", "connector", "vm", "host", "attempt",
     "ready_at", "started_at", "running_at", "healthy_at", "ended_at",
     "queued_s", "boot_s", "verify_s", "took_s", "expected_s",
     "error", "accepted_by", "decided_by", "comment",
+    "group", "tier", "contact", "people_s", "vendors_s", "retries_s", "tries", "tries_before",
+    "started_outside", "critical",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -27,7 +29,10 @@ def steps_csv(report: Json) -> str:
     table = csv.writer(out)
     table.writerow(("run", *_COLUMNS))
     run = report["run"]["id"]
-    table.writerows((run, *(_cell(step.get(key)) for key in _COLUMNS)) for step in report["steps"])
+    critical = {link["step"] for link in report.get("critical_path", ())}
+    for step in report["steps"]:
+        line = {**step, "critical": step["id"] in critical}
+        table.writerow((run, *(_cell(line.get(key)) for key in _COLUMNS)))
     return out.getvalue()
 
 

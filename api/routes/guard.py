@@ -29,8 +29,9 @@ _FROM_A_CHECK = "x-drorch-check"
 _OWN_SITE = frozenset({"", "same-origin", "none"})
 _STRICT_TRANSPORT = "max-age=31536000; includeSubDomains"
 
+POLICY = "Content-Security-Policy"
 HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    POLICY: "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; "
     "base-uri 'none'; require-trusted-types-for 'script'",
     "X-Content-Type-Options": "nosniff",
@@ -119,8 +120,11 @@ def too_large(scope: Scope) -> DrorchError | None:
 
 
 def _harden(headers: MutableHeaders, request_id: str, *, strict: bool) -> None:
+    own = headers.get(POLICY, "")  # of a file that allows itself less, and its own style
     for name, value in HEADERS.items():
         headers[name] = value
+    if own:
+        headers[POLICY] = own
     if strict:
         headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
     headers["X-Request-Id"] = request_id

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from fastapi.encoders import jsonable_encoder
-from fastapi.responses import JSONResponse, Response
+from fastapi import APIRouter, Query
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from api.auth import READING
-from api.dashboard.run_pages import report_page
 from api.reports import steps_csv
+from api.reports.making import report_of
+from api.reports.measures import Json
+from api.reports.page import standalone, style_source
 from api.routes.desk import TheDesk
+from api.routes.guard import POLICY
 from api.routes.paging import RunId
 from api.schemas.common import problems
 from api.schemas.reports import Report
-from api.telling import told_report
-from drorch.journal.pages import is_imported
 
 router = APIRouter(tags=["runs"])
 
@@ -50,19 +53,41 @@ _TEXT = {"schema": {"type": "string"}}
 )
 async def get_report(
     run: RunId,
-    request: Request,
     desk: TheDesk,
     format: Annotated[  # noqa: A002 (the contract's own word)
-        ReportFormat, Query(description="json, html (a page to print) or csv (a row a step).")
+        ReportFormat,
+        Query(description="json, html (one file to keep or print) or csv (a row a step)."),
     ] = ReportFormat.JSON,
+    lang: Annotated[  # noqa: ARG001 (whoever answers in a language has read it already)
+        str, Query(max_length=20, description="The language of the html: it or en.")
+    ] = "",
 ) -> Response:
     """Return the after-action report, also while the run goes on."""
-    if format is ReportFormat.HTML:
-        return await report_page(run, request, desk)
-    recorded = await desk.app.store.read(run)
-    plan, imported = (await desk.reader.state(run)).plan, await is_imported(desk.app.store, run)
-    report = told_report(desk.app, plan, recorded, imported=imported)
-    if format is ReportFormat.CSV:
-        named = {"Content-Disposition": f'attachment; filename="{run}.csv"'}
-        return Response(steps_csv(report), media_type="text/csv; header=present", headers=named)
-    return JSONResponse(jsonable_encoder(report))
+    report = await report_of(desk.app, desk.reader, run)
+    return await asyncio.to_thread(_ANSWERS[format], report, desk.app.clock.now())
+
+
+def _html(report: Json, now: datetime) -> Response:
+    """Return the one file; its own style is the one thing that a browser may take from it."""
+    text = standalone(report, now)
+    policy = f"default-src 'none'; style-src {style_source(text)}; frame-ancestors 'none'"
+    return HTMLResponse(text, headers={POLICY: policy})
+
+
+def _csv(report: Json, now: datetime) -> Response:
+    del now
+    run = report["run"]["id"]
+    named = {"Content-Disposition": f'attachment; filename="{run}.csv"'}
+    return Response(steps_csv(report), media_type="text/csv; header=present", headers=named)
+
+
+def _json(report: Json, now: datetime) -> Response:
+    del now
+    return JSONResponse(report)
+
+
+_ANSWERS: Mapping[ReportFormat, Callable[[Json, datetime], Response]] = {
+    ReportFormat.HTML: _html,
+    ReportFormat.CSV: _csv,
+    ReportFormat.JSON: _json,
+}

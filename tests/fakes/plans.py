@@ -10,6 +10,7 @@ from drorch.model.plan import (
     Action,
     Callout,
     CheckSpec,
+    Contact,
     Dependency,
     Gate,
     Group,
@@ -87,6 +88,8 @@ def plan(
     per_connector: Mapping[str, int] | None = None,
     per_host: int | None = None,
     rto: timedelta | None = None,
+    contacts: Sequence[Contact] = (),
+    owner: str | None = None,
 ) -> Plan:
     limits = Limits(parallel=parallel, per_connector=per_connector or {}, per_host=per_host)
     return Plan(
@@ -97,4 +100,6 @@ def plan(
         services=tuple(services),
         limits=limits,
         rto=rto,
+        contacts=tuple(contacts),
+        owner=owner,
     )

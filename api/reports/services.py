@@ -1,0 +1,69 @@
+"""Services against their objectives, their openings, and what earlier runs of the plan took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from api.reports.measures import Json, between
+from drorch.run.services import met_by, open_by_json, service_up_at
+from drorch.run.state import RunState
+from drorch.run.status import Mode
+from drorch.run.words import stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """An earlier run of the plan, to compare with: seconds until each service was back."""
+
+    run: str
+    mode: Mode
+    revision: int | None
+    began: datetime | None
+    took_s: float | None
+    services: dict[str, float] = field(default_factory=dict)
+
+
+def measured(state: RunState) -> Earlier:
+    """Return what an earlier run took."""
+    up = {s.id: between(state.started_at, service_up_at(state, s)) for s in state.plan.services}
+    return Earlier(
+        run=state.run,
+        mode=state.mode,
+        revision=state.revision,
+        began=state.started_at,
+        took_s=between(state.started_at, state.ended_at),
+        services={service: seconds for service, seconds in up.items() if seconds is not None},
+    )
+
+
+def earlier_json(earlier: Earlier) -> Json:
+    return {
+        "run": earlier.run,
+        "mode": earlier.mode,
+        "revision": earlier.revision,
+        "started_at": stamp(earlier.began),
+        "took_s": earlier.took_s,
+    }
+
+
+def services(state: RunState, earlier: Sequence[Earlier] = ()) -> list[Json]:
+    """Return each service, plan order: when it was back, against what was wanted and earlier."""
+    found = []
+    for service in state.plan.services:
+        up_at = service_up_at(state, service)
+        rto = service.rto.total_seconds() if service.rto else None
+        rta = between(state.started_at, up_at)
+        contact = next((c.name for c in state.plan.contacts if c.id == service.contact), None)
+        before = [
+            {"run": run.run, "mode": run.mode, "rta_s": run.services.get(service.id)}
+            for run in earlier
+        ]
+        found.append(
+            {"id": service.id, "title": dict(service.title), "tier": service.tier}
+            | {"rto_s": rto, "rta_s": rta, "met": met_by(state, service, rto, rta)}
+            | {"external": service.external, "open_by": open_by_json(state, service)}
+            | {"up_at": stamp(up_at), "contact": contact, "earlier": before}
+        )
+    return found
