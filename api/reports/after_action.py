@@ -105,6 +105,8 @@ def _step(state: RunState, history: History, number: int) -> Json:
         "verify_s": between(own.running_at, own.healthy_at),
         "took_s": between(own.ready_at, done_at(own)),
         "expected_s": state.step(number).expect.total_seconds(),
+        "acting_s": round(spent[BOOT], 3),
+        "checking_s": round(spent[CHECK], 3),
         "people_s": round(spent[PEOPLE], 3),
         "vendors_s": round(spent[VENDORS], 3),
         "retries_s": round(spent[RETRIES], 3),

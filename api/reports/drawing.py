@@ -18,9 +18,8 @@ from api.reports.measures import Json
 
 _WIDTH, _LEFT, _RIGHT, _TOP = 720, 176, 12, 26
 _ROW, _BAR = 14, 9
-ROWS_A_CHART = 52
+ROWS_A_CHART = 62
 """So many rows stand on one sheet of A4."""
-_PLOT = _WIDTH - _LEFT - _RIGHT
 _LABEL = 27
 _INK, _PAPER, _GRID, _QUIET = "#16202b", "#ffffff", "#d5dce3", "#51606f"
 _FILLS = {BOOT: "#0b4a86", CHECK: "#8fbce6", PEOPLE: "#6a1fa0", VENDORS: "#a61b1b"}
@@ -55,9 +54,10 @@ class _Axis(NamedTuple):
     length: float
     began: str | None
     zone: str
+    left: int = _LEFT
 
     def x(self, seconds: float) -> float:
-        return _LEFT + _PLOT * min(1.0, seconds / self.length)
+        return self.left + (_WIDTH - _RIGHT - self.left) * min(1.0, seconds / self.length)
 
     def lines(self, height: float) -> Iterator[str]:
         """Yield a line with the time of day at each round distance from the start."""
@@ -159,14 +159,14 @@ def _cut(words: str) -> str:
     return shown if len(shown) <= _LABEL else f"{shown[: _LABEL - 1]}…"
 
 
-_CURVE, _BASE = 190, 214
+_CURVE, _BASE, _MARGIN = 190, 214, 48
 
 
 def burn_up_chart(chart: Json, began: str | None, zone: str) -> Markup | None:
     """Return the curve of what was back when; None where nothing has begun."""
     if not chart["points"]:
         return None
-    axis = _Axis(max(1.0, chart["length_s"]), began, zone)
+    axis = _Axis(max(1.0, chart["length_s"]), began, zone, _MARGIN)
     label = _(
         "Burn-up: share of steps and services that were back, over time; the table below tells "
         "the same"
@@ -192,8 +192,8 @@ def _levels() -> Iterator[str]:
     for share in (0, 25, 50, 75, 100):
         y = _y(share / 100)
         right = _WIDTH - _RIGHT
-        yield f'<path d="M{_LEFT} {y:.1f}H{right}" stroke="{_GRID}" stroke-width="0.8"/>'
-        yield _text(_LEFT - 6, y + 3, f"{share} %", anchor="end", fill=_QUIET)
+        yield f'<path d="M{_MARGIN} {y:.1f}H{right}" stroke="{_GRID}" stroke-width="0.8"/>'
+        yield _text(_MARGIN - 6, y + 3, f"{share} %", anchor="end", fill=_QUIET)
 
 
 def _y(share: float) -> float:
@@ -214,7 +214,7 @@ class _Curve(NamedTuple):
         for point in points:
             path += f"H{axis.x(point[0]):.1f}V{_y(point[self.column] / self.whole):.1f}"
         yield f'<path d="{path}" fill="none" stroke="{self.ink}" {self.look}/>'
-        x = _LEFT + (self.column - 1) * 200
+        x = axis.left + (self.column - 1) * 200
         yield f'<path d="M{x} {_BASE + 20}H{x + 24}" stroke="{self.ink}" {self.look}/>'
         yield _text(x + 30, _BASE + 23, self.words)
 

@@ -15,9 +15,9 @@ from api.reports.services import Earlier, measured
 from api.telling import known_of
 from drorch.errors import DrorchError
 from drorch.journal.carrying import journal_digest
-from drorch.journal.pages import Place, RunFilter, runs_page
+from drorch.journal.pages import Place, RunFilter, is_imported, runs_page
 from drorch.model.moment import stamp
-from drorch.run.state import RunState
+from drorch.run.events import RunRequested
 from drorch.run.status import ENDED, Mode, RunStatus
 
 _COMPARED = (Mode.DRILL, Mode.LIVE, Mode.SIMULATE)
@@ -30,40 +30,37 @@ async def report_of(app: Application, reader: RunReader, run: str) -> Json:
 
     The work is done outside of the event loop: a run may have ten thousand steps.
     """
-    state = await reader.state(run)
     recorded = await app.store.read(run)
+    asked = recorded[0].event
+    assert isinstance(asked, RunRequested)  # noqa: S101 (every run begins with it)
     known = Known(
-        imported=state.imported,
-        earlier=await _earlier(app, reader, state),
+        imported=await is_imported(app.store, run),
+        earlier=await _earlier(app, reader, asked),
         record=await _record(app, run, recorded[-1].seq),
-        more=known_of(app, state.plan),
+        more=known_of(app, asked.plan),
     )
     return await asyncio.to_thread(after_action, recorded, known=known)
 
 
-async def _earlier(app: Application, reader: RunReader, state: RunState) -> Sequence[Earlier]:
+async def _earlier(app: Application, reader: RunReader, asked: RunRequested) -> Sequence[Earlier]:
     """Return the last run of the plan in each mode before this one, that came to its end."""
+    if asked.mode is Mode.DRY_RUN:
+        return ()
     found: list[Earlier] = []
     for mode in _COMPARED:
-        if mode is Mode.SIMULATE and (found or state.mode is not Mode.SIMULATE):
+        if mode is Mode.SIMULATE and (found or asked.mode is not Mode.SIMULATE):
             continue  # what was measured says more than what was estimated
-        earlier = await _last_before(app, reader, state, mode)
-        if earlier is not None:
-            found.append(measured(earlier))
+        if (earlier := await _last_before(app, asked, mode)) is not None:
+            found.append(measured(await reader.state(earlier)))
     return found
 
 
-async def _last_before(
-    app: Application, reader: RunReader, state: RunState, mode: Mode
-) -> RunState | None:
-    if state.requested_at is None or state.mode is Mode.DRY_RUN:
-        return None
+async def _last_before(app: Application, asked: RunRequested, mode: Mode) -> str | None:
     ended = [status for status in ENDED if status is not RunStatus.ABORTED]
-    wanted = RunFilter(plan=state.plan.id, modes=(mode,), statuses=ended)
-    place = Place(stamp(state.requested_at), state.run)
+    wanted = RunFilter(plan=asked.plan.id, modes=(mode,), statuses=ended)
+    place = Place(stamp(asked.at), asked.run)
     lines = (await runs_page(app.store, _LOOKED_AT, wanted=wanted, after=place)).lines
-    line = next((one for one in lines if one.ended_at is not None and one.id != state.run), None)
-    return await reader.state(line.id) if line is not None else None
+    return next((one.id for one in lines if one.ended_at and one.id != asked.run), None)
 
 
 async def _record(app: Application, run: str, seq: int) -> Json:

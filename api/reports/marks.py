@@ -55,5 +55,8 @@ def page_style(run: Json, written: str) -> str:
 
 
 def _string(words: str) -> str:
-    """Return a string of CSS; whatever is no letter, digit or blank is written by its number."""
-    return '"' + "".join(c if c.isalnum() or c == " " else f"\\{ord(c):06x}" for c in words) + '"'
+    """Return a string of CSS; whatever is no letter, digit or blank is written by its number.
+
+    The blank behind a number belongs to it.
+    """
+    return '"' + "".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in words) + '"'

@@ -113,7 +113,15 @@ def yaml_of(changes: Iterable[tuple[str, str, object]]) -> str:
     steps: dict[str, dict[str, object]] = {}
     for step, key, value in changes:
         steps.setdefault(step, {})[key] = value
-    return str(yaml.safe_dump({"steps": steps}, sort_keys=False, allow_unicode=True, width=100))
+    return str(
+        yaml.safe_dump(
+            {"steps": steps},
+            sort_keys=False,
+            allow_unicode=True,
+            width=100,
+            default_flow_style=None,
+        )
+    )
 
 
 def one_yaml(found: Sequence[Json]) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 from api.reports.after_action import Known, after_action
 from drorch.model.plan import Contact
 from drorch.ports.journal import Recorded
+from drorch.run import commands as cmd
+from drorch.run.status import FailureKind
 from tests.fakes.plans import TWICE, vm
 from tests.fakes.script import Script
 
@@ -28,6 +30,12 @@ def step(told: Any, name: str) -> Any:
 
 def of_kind(lines: Any, kind: str) -> list[Any]:
     return [line for line in lines if line["kind"] == kind]
+
+
+def unhealthy(run: Script, name: str) -> None:
+    attempt = run.own(name).attempt
+    kind = FailureKind.UNHEALTHY
+    run.send(cmd.ReportFailure(step=name, attempt=attempt, kind=kind, detail="not well"))
 
 
 def vendor_story() -> Script:

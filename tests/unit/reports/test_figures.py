@@ -11,7 +11,7 @@ from api.reports.after_action import after_action
 from drorch.model.plan import RetryPolicy, Service
 from drorch.run import commands as cmd
 from drorch.run import events as ev
-from drorch.run.status import FailureKind, Mode, Scope
+from drorch.run.status import Mode, Scope
 from plans import load
 from tests.fakes.plans import ONCE, TWICE, question, started, vm
 from tests.fakes.script import T0, Script
@@ -22,6 +22,7 @@ from tests.unit.reports.stage import (
     recorded,
     report,
     step,
+    unhealthy,
     vendor_story,
 )
 
@@ -230,12 +231,6 @@ def test_what_went_other_than_planned() -> None:
 
 def proposed(run: Script) -> dict[tuple[str, str], Any]:
     return {(p["step"], p["key"]): p for p in report(run)["proposals"]}
-
-
-def unhealthy(run: Script, name: str) -> None:
-    attempt = run.own(name).attempt
-    kind = FailureKind.UNHEALTHY
-    run.send(cmd.ReportFailure(step=name, attempt=attempt, kind=kind, detail="not well"))
 
 
 def test_proposals_are_keys_of_the_plan_language() -> None:
