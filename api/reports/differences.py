@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from api.reports.measures import Json, between, duration
-from drorch.model.plan import Manual, Step
+from drorch.model.plan import Manual, OnUnhealthy, Step
 from drorch.run.state import RunState, StepState
 from drorch.run.status import FailureKind, Mode, StepStatus
 
@@ -122,11 +122,12 @@ def is_loose(used: float, limit: float) -> bool:
     return limit >= LOOSE_LEAST and used * LOOSE < limit
 
 
-def ran_out(own: StepState) -> str | None:
-    """Return the key of the time-out that a step ran into last, if that was why it failed."""
+def ran_out(step: Step, own: StepState) -> str | None:
+    """Return the key of the time-out that a step ran into last, if more time alone cured it."""
     if own.failure is FailureKind.TIMEOUT:
         return "start_timeout"
-    return "verify_timeout" if own.failure is FailureKind.UNHEALTHY else None
+    waits = step.on_unhealthy is OnUnhealthy.VERIFY
+    return "verify_timeout" if own.failure is FailureKind.UNHEALTHY and waits else None
 
 
 def is_unchecked(step: Step) -> bool:

@@ -65,17 +65,17 @@ def _measured(step: Step, own: StepState) -> Iterator[_Change]:
 
 
 def _retries(step: Step, own: StepState) -> Iterator[_Change]:
-    healthy = own.status is StepStatus.HEALTHY and not own.accepted_by
-    if not healthy or own.outside:
-        return
-    spent = own.earlier + own.spent
-    limit = ran_out(own)
-    if own.earlier and limit is not None:  # a person's retry alone was enough: it wanted time
+    by_itself = own.status is StepStatus.HEALTHY and not own.accepted_by and not own.earlier
+    if not by_itself or own.outside or own.spent <= 1:
+        return  # what people did meanwhile, no number in the plan would have done
+    spent = own.spent
+    limit = ran_out(step, own)
+    if limit is not None:  # nothing else was done: it only wanted time
         allowed = {"start_timeout": step.start_timeout, "verify_timeout": step.verify_timeout}
         seconds = allowed[limit].total_seconds()
         values = {"key": limit, "limit": duration(seconds), "attempts": str(spent)}
         yield limit, _roomy(seconds * _ROOM), "ran-out", values
-    elif spent > 1 and spent >= step.retry.attempts:
+    elif spent >= step.retry.attempts:
         policy = _retry_of(step.retry, spent + 1)
         values = {"attempts": str(spent), "allowed": str(step.retry.attempts)}
         yield "retry", policy, "retry", values

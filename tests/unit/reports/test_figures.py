@@ -239,21 +239,24 @@ def test_proposals_are_keys_of_the_plan_language() -> None:
         vm("tight", start_timeout=timedelta(seconds=100), expect=timedelta(seconds=95)),
         vm("loose", verify_timeout=timedelta(hours=2), expect=timedelta(seconds=95)),
         vm("bare", verify=(), expect=timedelta(seconds=95)),
-        vm("late", retry=ONCE, verify_timeout=timedelta(minutes=2)),
+        vm("late", retry=TWICE, verify_timeout=timedelta(minutes=2)),
+        vm("mended", retry=ONCE, expect=timedelta(seconds=95)),
         vm("last", retry=TWICE, expect=timedelta(seconds=95)),
         contacts=(DESK, VENDOR),
         owner="desk",
     )
     run.fails("last")
     run.later(5)
-    run.runs("loose", "late", "last")
+    run.runs("loose", "late", "last", "mended")
     run.later(90)
     run.runs("tight", "slow", "bare")
     run.heals("tight", "slow", "loose", "last")
     unhealthy(run, "late")
-    run.retry("late")
+    unhealthy(run, "mended")
+    run.later(5)  # the back-off
+    run.retry("mended")  # after somebody has mended it: no number would have helped
     run.later(60)
-    run.heals("late")
+    run.heals("late", "mended")
     found = {key: line["value"] for key, line in proposed(run).items()}
     assert found == {
         ("slow", "expect"): "95s",
@@ -262,6 +265,7 @@ def test_proposals_are_keys_of_the_plan_language() -> None:
         ("bare", "verify"): "[{agent: {}}]",
         ("late", "verify_timeout"): "4m",  # twice the 2 m that ran out
         ("late", "contact"): "desk",
+        ("mended", "contact"): "desk",
         ("last", "retry"): "{attempts: 3, wait: 5s, max_wait: 1m}",
         ("last", "contact"): "desk",
     }
