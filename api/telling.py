@@ -29,27 +29,16 @@ def used_types(plan: Plan, types: Mapping[str, str]) -> set[str]:
     return {types.get(s.machine.connector, "") for s in plan.steps if s.machine is not None}
 
 
-<<<<<<< HEAD
 def told_run(app: Application, state: RunState, foreseen: Forecast | None = None) -> Json:
     """Return a run as JSON, with what is forecast of it."""
-    return with_forecast(run_json(state), foreseen) | _known(app, state.plan)
+    return with_forecast(run_json(state), foreseen) | known_of(app, state.plan)
 
 
 def told_run_with_steps(
     app: Application, state: RunState, foreseen: Forecast | None = None
 ) -> Json:
     """Return a run with all its steps as JSON, with what is forecast of it."""
-    return with_forecast(run_with_steps(state), foreseen) | _known(app, state.plan)
-=======
-def told_run(app: Application, state: RunState) -> Json:
-    """Return a run as JSON, as of now."""
-    return run_json(state, app.clock.now()) | known_of(app, state.plan)
-
-
-def told_run_with_steps(app: Application, state: RunState) -> Json:
-    """Return a run with all its steps as JSON, as of now."""
-    return run_with_steps(state, app.clock.now()) | known_of(app, state.plan)
->>>>>>> 3f58a94 (Make the report one that a meeting can be held over)
+    return with_forecast(run_with_steps(state), foreseen) | known_of(app, state.plan)
 
 
 def known_of(app: Application, plan: Plan) -> Json:

@@ -42,6 +42,7 @@ NO_PAGES = {
     "/readyz",
     "/metrics",
     "/runs/{run}/changes",
+    "/runs/{run}/report.css",
     "/status/{name}",
 }
 THEMES = {
