@@ -156,7 +156,9 @@ ANSWERS: Mapping[str, Any] = {
             "services_met": 1,
             "services_with_rto": 1,
         },
-        "services": [{"id": "anagrafe", "rto_s": 7200.0, "rta_s": 400.5, "met": True}],
+        "services": [
+            {"id": "anagrafe", "rto_s": 7200.0, "rta_s": 400.5, "met": True, "earlier": []}
+        ],
         "steps": [
             {
                 **_STEP,
@@ -165,14 +167,57 @@ ANSWERS: Mapping[str, Any] = {
                 "verify_s": 12.0,
                 "took_s": 42.0,
                 "expected_s": 60.0,
+                "acting_s": 30.0,
+                "checking_s": 12.0,
+                "people_s": 0.0,
+                "vendors_s": 0.0,
+                "retries_s": 0.0,
+                "contact": "vendor-demografici",
             }
         ],
         "waiting": {"people_s": 120.0, "vendors_s": 0.0, "machines_s": 90.0, "retries_s": 0.0},
-        "critical_path": [{"step": "storage", "took_s": 120.0}, {"step": "db", "took_s": 42.0}],
-        "timeline": [EXAMPLES["Event"]],
-        "proposals": [
-            {"step": "db", "key": "expect", "value": "42s", "reason": "it took 42 s, not 1m"}
+        "clock": {
+            "run_s": 412.0,
+            "at_least_one": {"machines_s": 90.0, "people_s": 120.0},
+            "only": {"machines_s": 90.0, "people_s": 120.0, "other_s": 202.0},
+        },
+        "contacts": [],
+        "critical_path": [
+            {
+                "step": "db",
+                "took_s": 42.0,
+                "title": "db",
+                "ready_at": "2026-11-30T03:02:00.000Z",
+                "done_at": "2026-11-30T03:02:42.000Z",
+                "queued_s": 0.0,
+                "boot_s": 30.0,
+                "verify_s": 12.0,
+                "people_s": 0.0,
+                "vendors_s": 0.0,
+                "retries_s": 0.0,
+            }
         ],
+        "acts": [],
+        "manual": [],
+        "failures": [],
+        "timeline": [EXAMPLES["Event"]],
+        "differences": [],
+        "proposals": [
+            {
+                "step": "db",
+                "key": "expect",
+                "value": "42s",
+                "reason": "it took 42 s; the plan expects 120 s",
+                "kind": "expect",
+                "values": {"took": "42 s", "expected": "120 s"},
+                "yaml": "steps:\n  db: {expect: 42s}\n",
+            }
+        ],
+        "earlier": [],
+        "charts": {},
+        "clock_gaps": [],
+        "as_of": "2026-11-30T03:06:52.000Z",
+        "record": None,
         "seen": 57,
     },
     "Services": _list(EXAMPLES["ServiceShown"]),
