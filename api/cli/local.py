@@ -20,7 +20,7 @@ from api.status.board import board_json, board_of
 from api.telling import told_run, told_run_with_steps
 from drorch.access.checkpoints import as_json
 from drorch.journal.ledger import entries
-from drorch.journal.pages import RunFilter, is_imported, recorded_json
+from drorch.journal.pages import RunFilter, recorded_json
 from drorch.journal.shelf import StoredPlan
 from drorch.model.plan import Plan
 from plans import load
