@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import World
 from drorch.model.plan import MachineRef
-from drorch.ports.connector import HostSighting, Sighting
+from drorch.ports.connector import HostSighting, Power, Sighting
 from drorch.run import commands as cmd
 from drorch.run.effects import Effect, EffectKind
 from drorch.run.seen import Seen
@@ -127,8 +127,11 @@ class Sentry:
         return out
 
     def _news(self, number: int, sighting: Sighting) -> Seen | None:
+        own = self._state.steps[number]
+        if own.power is Power.UNKNOWN:
+            self._sent.pop(number, None)  # a paper has told newer things than were seen
         # What was reported last; before that, what the journal knows.
-        known = self._sent.get(number) or self._state.steps[number]
+        known = self._sent.get(number) or own
         if (
             known.power is sighting.power
             and known.machine == sighting.machine

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from drorch.ports.connector import Finding
 from drorch.run.seen import CheckSeen, Seen
-from drorch.run.status import FailureKind, Scope
+from drorch.run.status import FailureKind, PaperResult, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,15 @@ class Skip(_StepByPerson): ...
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept(_StepByPerson): ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper(_StepByPerson):
+    """What *done_by* noted on the printed runbook at *done_at*; *by* enters it now."""
+
+    done_at: datetime
+    done_by: str
+    result: PaperResult = PaperResult.DONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,8 +206,10 @@ class ReportFailure(_Report):
     retryable: bool = True
 
 
-Decision: TypeAlias = Pause | Resume | Abort | ApproveRun | Approve | Reject | Retry | Skip | Accept
 StepDecision: TypeAlias = Approve | Reject | Retry | Skip | Accept
+Decision: TypeAlias = (
+    Pause | Resume | Abort | ApproveRun | Approve | Reject | Retry | Skip | Accept | Paper
+)
 Report: TypeAlias = (
     ReportFindings
     | ReportExamined

@@ -10,6 +10,7 @@ from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.advance import advance
 from drorch.run.decisions import approve_run, decide_step
+from drorch.run.paper import on_paper
 from drorch.run.rules import (
     Events,
     attempt_failed,
@@ -59,6 +60,8 @@ def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
             return (ev.RunAbortRequested(at=now, by=command.by, comment=command.comment),)
         case cmd.Approve() | cmd.Reject() | cmd.Retry() | cmd.Skip() | cmd.Accept():
             return decide_step(state, command, now)
+        case cmd.Paper():
+            return on_paper(state, command, now)
         case cmd.ReportFindings():
             return (ev.FindingsReported(at=now, findings=command.findings),)
         case cmd.ReportExamined():

@@ -67,13 +67,8 @@ def approve_run(state: RunState, command: cmd.ApproveRun, now: datetime) -> Even
 
 def decide_step(state: RunState, command: cmd.StepDecision, now: datetime) -> Events:
     """Return what a person's decision about a step makes true, or refuse it with the reason."""
-    number = _number(state, command.step)
+    number = open_step(state, command.step)
     own = state.steps[number]
-    if state.approve_by is not None:
-        raise CommandRejectedError(
-            "the run awaits its approval: nothing of it has begun",
-            hint=f"approve it first: 'drorch approve {state.run}'",
-        )
     match command:
         case cmd.Approve():
             _require(own.ask is Ask.MANUAL, command.step, own.status, "asks no question")
@@ -127,13 +122,20 @@ def _reject(state: RunState, number: int, command: cmd.Reject, now: datetime) ->
     return (failed,)
 
 
-def _number(state: RunState, step: str) -> int:
+def open_step(state: RunState, step: str) -> int:
+    """Return the number of a step that may be decided about, or refuse it with the reason."""
     try:
-        return state.index(step)
+        number = state.index(step)
     except KeyError:
         raise CommandRejectedError(
             f"the run has no step {step!r}", hint="'drorch status RUN' lists its steps"
         ) from None
+    if state.approve_by is not None:
+        raise CommandRejectedError(
+            "the run awaits its approval: nothing of it has begun",
+            hint=f"approve it first: 'drorch approve {state.run}'",
+        )
+    return number
 
 
 def _require(allowed: bool, step: str, status: StepStatus, why: str) -> None:

@@ -13,17 +13,15 @@ from typing import ClassVar, TypeAlias
 
 from drorch.model.plan import Plan
 from drorch.ports.connector import Finding
+from drorch.run.facts import Fact
+from drorch.run.facts import StepFact as StepFact  # noqa: PLC0414 (one place for all events)
+from drorch.run.facts import StepOnPaper as StepOnPaper  # noqa: PLC0414
 from drorch.run.seen import CheckSeen, Seen
 from drorch.run.status import Ask, FailureKind, Mode, OrderKind, RunStatus, Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Fact:
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRequested(_Fact):
+class RunRequested(Fact):
     """The whole plan travels here: editing the file never changes a run."""
 
     type: ClassVar[str] = "run.requested"
@@ -43,7 +41,7 @@ class RunRequested(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunApproved(_Fact):
+class RunApproved(Fact):
     """``digest`` is of what was approved. With ``break_glass`` one person did it alone: why."""
 
     type: ClassVar[str] = "run.approved"
@@ -55,13 +53,13 @@ class RunApproved(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunStarted(_Fact):
+class RunStarted(Fact):
     type: ClassVar[str] = "run.started"
     driver: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunAdopted(_Fact):
+class RunAdopted(Fact):
     """Another process carries on; deadlines begin again in full, open orders are in doubt."""
 
     type: ClassVar[str] = "run.adopted"
@@ -69,34 +67,34 @@ class RunAdopted(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunPaused(_Fact):
+class RunPaused(Fact):
     type: ClassVar[str] = "run.paused"
     by: str
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunResumed(_Fact):
+class RunResumed(Fact):
     type: ClassVar[str] = "run.resumed"
     by: str
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunAbortRequested(_Fact):
+class RunAbortRequested(Fact):
     type: ClassVar[str] = "run.abort-requested"
     by: str
     comment: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded(_Fact):
+class RunEnded(Fact):
     type: ClassVar[str] = "run.ended"
     status: RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FindingsReported(_Fact):
+class FindingsReported(Fact):
     """What the preflight, or a dry run, noticed."""
 
     type: ClassVar[str] = "run.findings"
@@ -104,7 +102,7 @@ class FindingsReported(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepsExamined(_Fact):
+class StepsExamined(Fact):
     """A dry run's verdict, by step: its error, or why it could not be looked at; others can."""
 
     type: ClassVar[str] = "steps.examined"
@@ -113,7 +111,7 @@ class StepsExamined(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MachinesObserved(_Fact):
+class MachinesObserved(Fact):
     """Changes seen by one bulk reading, by step."""
 
     type: ClassVar[str] = "machines.observed"
@@ -122,7 +120,7 @@ class MachinesObserved(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObstacleFound(_Fact):
+class ObstacleFound(Fact):
     """Nothing starts behind it until it is gone; ``key`` names connector, host or step."""
 
     type: ClassVar[str] = "obstacle.found"
@@ -133,14 +131,14 @@ class ObstacleFound(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ObstacleGone(_Fact):
+class ObstacleGone(Fact):
     type: ClassVar[str] = "obstacle.gone"
     scope: Scope
     key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSeen(_Fact):
+class ServiceSeen(Fact):
     """An external service came up or went down; ``healthy`` None: it cannot be asked from here."""
 
     type: ClassVar[str] = "service.seen"
@@ -150,16 +148,9 @@ class ServiceSeen(_Fact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepsCancelled(_Fact):
+class StepsCancelled(Fact):
     type: ClassVar[str] = "steps.cancelled"
     steps: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepFact(_Fact):
-    """What all facts about one step have."""
-
-    step: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -395,5 +386,6 @@ StepEvent: TypeAlias = (
     | StepRetried
     | StepSkipped
     | StepAccepted
+    | StepOnPaper
 )
 Event: TypeAlias = RunEvent | StepEvent

@@ -8,19 +8,31 @@ from typing import assert_never
 
 from drorch.model.collector import collector_paused
 from drorch.model.plan import Manual, OnFailure, Step, Wait
+from drorch.ports.connector import Power
 from drorch.run import events as ev
 from drorch.run.levels import prime, relevel, start_deadline
+from drorch.run.noticed import observed, obstacle_found, obstacle_gone
 from drorch.run.seen import CheckSeen
 from drorch.run.state import (
     NOT_LOOKED_AT,
     Doubt,
     ExternalSeen,
     Obstacle,
+    OnPaper,
     RunState,
     StepState,
 )
-from drorch.run.status import Ask, FailureKind, OrderKind, RunStatus, Scope, StepStatus
+from drorch.run.status import (
+    Ask,
+    FailureKind,
+    OrderKind,
+    PaperResult,
+    RunStatus,
+    Scope,
+    StepStatus,
+)
 from drorch.run.waiting import free_slot, line_up, requeue, set_timer, take_slot
+from drorch.run.words import paper_failure
 
 _TOLD_AGAIN = timedelta(minutes=15)
 _READY, _STARTING, _VERIFYING = StepStatus.READY, StepStatus.STARTING, StepStatus.VERIFYING
@@ -75,11 +87,11 @@ def evolve(state: RunState | None, event: ev.Event) -> RunState:
         case ev.StepsExamined():
             _examined(state, event)
         case ev.MachinesObserved():
-            _observed(state, event)
+            observed(state, event)
         case ev.ObstacleFound():
-            _obstacle_found(state, event)
+            obstacle_found(state, event)
         case ev.ObstacleGone():
-            _obstacle_gone(state, event)
+            obstacle_gone(state, event)
         case ev.ServiceSeen():
             changed = event.service in state.externals
             seen = ExternalSeen(event.healthy, event.evidence, event.at, changed)
@@ -132,6 +144,7 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             _found(state, number, event)
         case ev.MachineLost():
             own.failure, own.error, own.hint = FailureKind.LOST, event.detail, ""
+            own.accepted_by = ""
         case ev.ActionDone():
             own.ask, own.acted = None, True
             own.comment = event.evidence or own.comment
@@ -169,6 +182,8 @@ def _evolve_step(state: RunState, number: int, event: ev.StepEvent) -> None:
             own.decided_by = event.by
             own.healthy_at = event.at
             _settle(state, number, StepStatus.HEALTHY, event.at)
+        case ev.StepOnPaper():
+            _on_paper(state, number, event)
         case _:
             assert_never(event)
 
@@ -293,39 +308,21 @@ def _asked(state: RunState, number: int, event: ev.StepAsked) -> None:
     _change(state, number, StepStatus.WAITING, event.at)
 
 
-def _observed(state: RunState, event: ev.MachinesObserved) -> None:
-    if event.connector not in state.surveyed:
-        state.surveyed.add(event.connector)
-        state.obstacles.pop((Scope.CONNECTOR, event.connector), None)
-    index, steps = state.graph.index, state.steps
-    for step, seen in event.machines.items():
-        number = index[step]
-        own = steps[number]
-        own.power, own.host, own.machine = seen.power, seen.host, seen.machine
-        if own.queued is not None:
-            requeue(state, number)  # its node may have other limits
-
-
-def _obstacle_found(state: RunState, event: ev.ObstacleFound) -> None:
-    key = (event.scope, event.key)
-    before = state.obstacles.get(key)
-    state.obstacles[key] = Obstacle(event.reason, event.hint, event.at)
-    if event.scope is Scope.MACHINE:
-        _retold(state, state.index(event.key), before, event.reason, event.hint)
-
-
-def _obstacle_gone(state: RunState, event: ev.ObstacleGone) -> None:
-    before = state.obstacles.pop((event.scope, event.key), None)
-    if event.scope is Scope.MACHINE:
-        _retold(state, state.index(event.key), before, "", "")
-
-
-def _retold(state: RunState, number: int, before: Obstacle | None, reason: str, hint: str) -> None:
-    """A hold has changed or gone: its old reason is not this step's error any more."""
-    own = state.steps[number]
-    if before is not None and own.error == before.reason:
-        own.error, own.hint = reason, hint
-    requeue(state, number)
+def _on_paper(state: RunState, number: int, event: ev.StepOnPaper) -> None:
+    """It counts from when it is entered; a failure's policy is the event after this one."""
+    own, by, told = state.steps[number], event.done_by, event.comment
+    own.ticks += (OnPaper(event.result, event.done_at, by, event.at, event.by),)
+    own.comment, own.decided_by = told, event.by
+    if event.result is PaperResult.FAILED:
+        own.failure, own.error, own.hint = FailureKind.REJECTED, paper_failure(by, told), ""
+        return
+    own.error = own.hint = ""
+    if event.result is PaperResult.SKIPPED:
+        _settle(state, number, StepStatus.SKIPPED, event.at)
+        return
+    own.accepted_by, own.healthy_at = by, event.at
+    own.power = Power.UNKNOWN  # what was seen last is older than the paper: look again
+    _settle(state, number, StepStatus.HEALTHY, event.at)
 
 
 def _examined(state: RunState, event: ev.StepsExamined) -> None:

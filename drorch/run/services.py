@@ -115,6 +115,22 @@ def service_up_at(state: RunState, service: Service) -> datetime | None:
     return max(times, default=None)
 
 
+def service_up_on_paper(state: RunState, service: Service) -> datetime | None:
+    """Return when a service was up as the printed runbook says; None where nothing of it is told.
+
+    Steps that nobody ticked count from when drorch saw them healthy.
+    """
+    if service_up_at(state, service) is None:
+        return None
+    steps = [state.steps[state.index(step)] for step in service.steps]
+    ticks = [own.from_paper for own in steps]
+    if not any(ticks):
+        return None
+    pairs = zip(steps, ticks, strict=True)
+    times = (tick.done_at if tick is not None else own.healthy_at for own, tick in pairs)
+    return max((at for at in times if at is not None), default=None)
+
+
 def _service_state(state: RunState, service: Service, up_at: datetime | None) -> str:
     if state.mode in (Mode.DRY_RUN, Mode.SIMULATE):
         return "unknown"

@@ -87,8 +87,11 @@ def _runs(
 
 def _lost(state: RunState, number: int, seen: Seen, now: datetime) -> Iterator[ev.Event]:
     step, own = state.step(number), state.steps[number]
-    if own.accepted_by:
+    paper = own.from_paper
+    if own.accepted_by and paper is None:
         return  # a person vouched for it as it was; it is not ours to judge
     detail = f"the machine was healthy and does not run any more (now {seen.power})"
+    if paper is not None:
+        detail = f"the paper says that it was done, and the machine does not run (now {seen.power})"
     yield ev.MachineLost(at=now, step=step.id, detail=detail)
     yield policy(state, number, FailureKind.LOST, detail, now)

@@ -23,6 +23,7 @@ from drorch.run.status import (
     FailureKind,
     Mode,
     OrderKind,
+    PaperResult,
     RunStatus,
     Scope,
     StepStatus,
@@ -74,6 +75,16 @@ class ExternalSeen(NamedTuple):
     evidence: str
     since: datetime
     changed: bool = False
+
+
+class OnPaper(NamedTuple):
+    """A tick of the printed runbook: when and by whom, as told; when and by whom entered."""
+
+    result: PaperResult
+    done_at: datetime
+    done_by: str
+    at: datetime
+    by: str
 
 
 @dataclass(slots=True)
@@ -135,6 +146,7 @@ class StepState:
     accepted_by: str = ""
     decided_by: str = ""
     comment: str = ""
+    ticks: tuple[OnPaper, ...] = ()
     ready_at: datetime | None = None
     started_at: datetime | None = None
     running_at: datetime | None = None
@@ -144,6 +156,21 @@ class StepState:
     @property
     def in_flight(self) -> bool:
         return self.status is _STARTING or self.status is _VERIFYING
+
+    @property
+    def from_paper(self) -> OnPaper | None:
+        """The tick by which the step is as it is; None when something came after it."""
+        if not self.ticks:
+            return None
+        told = self.ticks[-1]
+        if told.result is PaperResult.DONE:
+            stands = self.status is StepStatus.HEALTHY and self.healthy_at == told.at
+        elif self.status is StepStatus.WAITING:
+            stands = told.result is PaperResult.FAILED and self.asked_at == told.at
+        else:
+            wanted = StepStatus(told.result)
+            stands = self.status is wanted and self.ended_at == told.at
+        return told if stands else None
 
 
 HALT = (Scope.SITE, "halt")

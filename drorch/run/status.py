@@ -82,7 +82,7 @@ class FailureKind(StrEnum):
     LOST = "lost"
     """It ran and stopped by itself or by another's hand."""
     REJECTED = "rejected"
-    """A person answered no."""
+    """A person answered no, or a paper says that it failed."""
 
 
 class Ask(StrEnum):
@@ -90,6 +90,15 @@ class Ask(StrEnum):
 
     MANUAL = "manual"
     FAILURE = "failure"
+
+
+class PaperResult(StrEnum):
+    """What a person noted on the printed runbook."""
+
+    DONE = "done"
+    """Done, and seen to work."""
+    SKIPPED = "skipped"
+    FAILED = "failed"
 
 
 class Scope(StrEnum):

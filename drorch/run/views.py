@@ -140,9 +140,18 @@ def step_json(state: RunState, number: int) -> Json:
         "accepted_by": own.accepted_by or None,
         "decided_by": own.decided_by or None,
         "comment": own.comment or None,
+        "from_paper": _from_paper(own),
         "handle": own.handle or None,
         "checks": [_check_json(own, check) for check in step.verify],
     }
+
+
+def _from_paper(own: StepState) -> Json | None:
+    """Return what the printed runbook says, while the step is as it is by that."""
+    if (tick := own.from_paper) is None:
+        return None
+    told = {"done_at": stamp(tick.done_at), "by": tick.done_by}
+    return {"result": tick.result, **told, "entered_by": tick.by, "entered_at": stamp(tick.at)}
 
 
 def examined_words(state: RunState, number: int) -> str | None:

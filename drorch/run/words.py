@@ -44,6 +44,11 @@ def span(duration: timedelta) -> str:
     return "".join(f"{n}{unit}" for n, unit in parts if n)
 
 
+def paper_failure(by: str, comment: str) -> str:
+    """Return the sentence for a step that failed, as the printed runbook says."""
+    return f"the paper says that it failed ({by})" + (f": {comment}" if comment else "")
+
+
 def not_running(state: RunState, number: int) -> str:
     """Return the sentence for a start whose time is over."""
     step, own = state.step(number), state.steps[number]

@@ -15,7 +15,15 @@ from drorch.run.effects import EffectKind, effect_of, next_due, wanted
 from drorch.run.evolve import evolve
 from drorch.run.seen import Seen
 from drorch.run.state import host_key
-from drorch.run.status import FailureKind, Mode, OrderKind, Scope, StepStatus
+from drorch.run.status import (
+    Ask,
+    FailureKind,
+    Mode,
+    OrderKind,
+    PaperResult,
+    Scope,
+    StepStatus,
+)
 from drorch.run.waiting import limit_of
 from tests.fakes.replay import _counted
 from tests.fakes.script import T0, requested
@@ -25,6 +33,7 @@ _LEAPS = (0, 1, 3, 6, 31, 61, 181, 601)
 _POWERS = (Power.OFF, Power.RUNNING, Power.RUNNING, Power.STARTING, Power.CRASHED, Power.UNKNOWN)
 _HOSTS = ("h1", "h2", None)
 _TURNS = 400
+_ON_PAPER = (*PaperResult, PaperResult.DONE, PaperResult.DONE)
 
 
 class History:
@@ -73,8 +82,8 @@ class History:
     def _may_begin(self, event: ev.StepStarted | ev.StepAsked) -> None:
         number = self.state.index(event.step)
         own = self.state.steps[number]
-        if isinstance(event, ev.StepAsked) and own.status is not StepStatus.READY:
-            return  # a failure that asks
+        if isinstance(event, ev.StepAsked) and event.ask is Ask.FAILURE:
+            return
         assert own.status is StepStatus.READY, own.status
         needs = _counted(self.state, number, self.state.levels)
         assert needs.unsatisfied == 0, f"{event.step} begins before what it needs"
@@ -141,6 +150,8 @@ class History:
                 self.send(cmd.Pause(by="anna"))
             case "resume":
                 self.send(cmd.Resume(by="anna"))
+            case "paper":
+                self._paper(which, move.how)
             case _:
                 self.decision(move.what, step)
 
@@ -153,6 +164,26 @@ class History:
             "accept": cmd.Accept,
         }
         return self.send(kinds[what](by="anna", step=step, comment="c"))
+
+    def _paper(self, number: int, how: int) -> None:
+        """A tick settles a step without any order; the same tick again is nothing."""
+        step, began = self.state.step(number).id, len(self.log)
+        tick = cmd.Paper(
+            by="anna",
+            step=step,
+            done_at=T0 + timedelta(minutes=how // len(_ON_PAPER)),
+            done_by="maria",
+            result=_ON_PAPER[how % len(_ON_PAPER)],
+        )
+        taken = self.send(tick)
+        assert not any(isinstance(event, ev.StepStarted) for event in self.log[began:])
+        if not taken:
+            return
+        own = self.state.steps[number]
+        assert own.from_paper is not None
+        assert effect_of(self.state, number) is None
+        assert own.healthy_at is None or own.healthy_at <= self.now
+        assert not self.send(tick), "the same tick twice"
 
     def _report(self, move: Move) -> None:
         effects = list(wanted(self.state))

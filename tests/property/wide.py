@@ -99,6 +99,7 @@ _WEIGHTS = {
     "retry": 3,
     "skip": 1,
     "accept": 2,
+    "paper": 2,
     "adopt": 1,
 }
 

@@ -21,6 +21,7 @@ _FAULTS = (
     "journal_full", "journal_slow", "journal_forgets", "frozen", "cut_journal", "cut_network",
     "killed", "hold", "presses", "order error", "order timeout", "order reply_lost",
     "lost answers", "full disk", "overtaken", "already running", "doubts", "voids", "restarts",
+    "ticks",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ POINTS = tuple(name for name in NAMES if not name.startswith("outbox."))
 """Where a simulated process may die; web hooks are killed for real (tests/process/test_webhooks)."""
 _PRESSES = (
     "pause", "resume", "abort", "approve", "reject", "retry", "skip", "accept",
-    "retry", "skip", "approve", "pause", "resume",
+    "retry", "skip", "approve", "pause", "resume", "paper", "paper",
 )  # fmt: skip
 
 

@@ -84,7 +84,9 @@ class Ledger:
                 own.word, own.healthy_by, own.begun = "healthy", number, True
             case ev.StepAccepted():
                 own.word, own.accepted, own.healthy_by = "healthy", True, 0
-            case ev.StepSkipped():
+            case ev.StepOnPaper(result="done"):
+                own.word, own.accepted, own.healthy_by = "healthy", True, 0
+            case ev.StepSkipped() | ev.StepOnPaper(result="skipped"):
                 own.word = "skipped"
             case ev.StepFailed():
                 own.word = "failed"

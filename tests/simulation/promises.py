@@ -172,7 +172,8 @@ def nothing_is_forgotten(stage: Stage) -> Iterator[str]:
         if not state.levels[number].finished:
             yield f"the run has ended, and {step.id} is {own.status}"
         machine = _machine(stage, step)
-        if own.status != "healthy" or own.accepted_by or machine is None:
+        vouched = own.accepted_by and own.from_paper is None
+        if own.status != "healthy" or vouched or machine is None:
             continue
         truth = _truth_at(witness.truths.get(machine, []), end.at)
         told = witness.seen.get((end.process, *machine), [])

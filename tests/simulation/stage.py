@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from connectors.simulated.faults import ApiFault
 from connectors.simulated.machine import Action, State
 from drorch import failpoints
 from drorch.engine import executor as executing
+from drorch.engine.virtual import VirtualClock
 from drorch.run import commands as cmd
-from drorch.run.status import Ask, Scope, StepStatus
+from drorch.run.status import Ask, PaperResult, Scope, StepStatus
+from tests.fakes.script import T0
 from tests.simulation.disaster import Blow, Disaster
 from tests.simulation.estates import Site
 from tests.simulation.orchestra import Cast, Orchestrator, Scene
@@ -23,6 +26,7 @@ _LOOK_EVERY = 3.0
 _DECISIONS: dict[str, Any] = {
     "pause": cmd.Pause, "resume": cmd.Resume, "abort": cmd.Abort, "approve": cmd.Approve,
     "reject": cmd.Reject, "retry": cmd.Retry, "skip": cmd.Skip, "accept": cmd.Accept,
+    "paper": cmd.Paper,
 }  # fmt: skip
 _OF_RUNS = frozenset({"pause", "resume", "abort"})
 
@@ -227,9 +231,18 @@ class Stage:
     def _press(self, what: str, step: str) -> None:
         if self.scene.is_over or not self.scene.disk.events:
             return
-        about = {} if what in _OF_RUNS else {"step": step}
+        about: dict[str, Any] = {} if what in _OF_RUNS else {"step": step}
+        if what == "paper":
+            about |= self._ticked()
         self.scene.disk.ask(_DECISIONS[what](by="anna", comment="pressed", **about))
         self.scene.witness.tell(f"anna presses {what} {about.get('step', '')}", count="presses")
+
+    def _ticked(self) -> dict[str, Any]:
+        """A paper says more or less the truth, and now and then the same thing twice."""
+        ago = timedelta(seconds=self.scene.chance.choice((1.0, 20.0, 90.0)))
+        result = self.scene.chance.choice((*PaperResult, PaperResult.DONE, PaperResult.DONE))
+        now = VirtualClock(T0).now().replace(microsecond=0)
+        return {"done_at": now - ago, "done_by": "maria", "result": result}
 
     def _people(self) -> None:
         """Somebody looks at the run; before the calm, not every question is answered."""

@@ -75,6 +75,7 @@ def _effects(stage: Stage) -> Counter[str]:
             "doubts": kinds["order.in-doubt"],
             "voids": kinds["order.voided"],
             "restarts": kinds["machine.stopped"],
+            "ticks": kinds["step.on-paper"],
             "events": len(disk.events),
         }
     )

@@ -95,7 +95,8 @@ def test_a_plan_with_everything_in_it_travels_whole() -> None:
 
 @pytest.mark.parametrize("kind", get_args(cmd.Decision), ids=lambda kind: kind.__name__)
 def test_every_decision_comes_back_as_it_went(kind: type[cmd.Decision]) -> None:
-    needed = {"step": "db", "identity": "token:1", "digest": "abc"}
+    needed: dict[str, Any] = {"step": "db", "identity": "token:1", "digest": "abc"}
+    needed |= {"done_at": T0, "done_by": "maria"}
     more = {name: needed[name] for name in needed if name in kind.__dataclass_fields__}
     decision = kind(by="anna", comment="perché no?", **more)
     assert codec.decode_decision(*codec.encode_decision(decision)) == decision
