@@ -22,6 +22,7 @@ from drorch.engine.preflight import Look
 from drorch.engine.rehearsing import refusal_of
 from drorch.errors import CommandRejectedError, MachineClaimedError, PlanNotFoundError
 from drorch.journal.shelf import NewPlan, PlanCheck, StoredPlan
+from drorch.model import moment
 from drorch.model.plan import Plan
 from drorch.ports.lease import Lease
 from drorch.run import commands as cmd
@@ -35,6 +36,7 @@ log = structlog.get_logger()
 
 _ANSWER_EVERY = 0.05
 
+_ABOUT_STEP = cmd.StepDecision | cmd.Paper
 OF_RUN: Mapping[str, type[cmd.Pause | cmd.Resume | cmd.Abort]] = {
     "pause": cmd.Pause,
     "resume": cmd.Resume,
@@ -257,11 +259,17 @@ async def give_decision(
     state = await reader.state(run)
     caller.by.allow(_permission(state, decision))
     await _refuse_impossible(app, state, decision)
-    about = f"run/{run}" + (f"/{decision.step}" if isinstance(decision, cmd.StepDecision) else "")
+    about = f"run/{run}" + (f"/{decision.step}" if isinstance(decision, _ABOUT_STEP) else "")
     verb = type(decision).__name__.lower()
-    act = caller.act(f"decision.{verb}", about, reason=decision.comment)
+    after = _told_on_paper(decision) if isinstance(decision, cmd.Paper) else None
+    act = caller.act(f"decision.{verb}", about, after=after, reason=decision.comment)
     entry = await app.store.submit(run, decision, act)
     return await answered(app, reader, run, entry, patience)
+
+
+def _told_on_paper(tick: cmd.Paper) -> Mapping[str, str]:
+    """Return what the record of acts keeps of a tick besides who entered it."""
+    return {"result": tick.result, "done_at": moment.stamp(tick.done_at), "done_by": tick.done_by}
 
 
 def _permission(state: RunState, decision: cmd.Decision) -> Permission:
@@ -349,7 +357,7 @@ async def answered(
 
 async def _refuse_impossible(app: Application, state: RunState, decision: cmd.Decision) -> None:
     """Refuse what no driver could take, now or later."""
-    if isinstance(decision, cmd.StepDecision):
+    if isinstance(decision, _ABOUT_STEP):
         step_number(state, decision.step)
     _refuse_ended(state)
     if why := refusal_of(state.mode, decision):

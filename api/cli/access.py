@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from api.access import WantedToken
 from api.cli.exits import WrongUseError
+from api.on_paper import Tick
 from api.operations import Approval
 
 Json: TypeAlias = dict[str, Any]
@@ -65,6 +66,9 @@ class Access(Protocol):
 
     async def decide(self, given: Given) -> bool:
         """Give a decision; False when it waits for a process that drives the run."""
+
+    async def paper(self, run: str, tick: Tick) -> bool:
+        """Enter a tick of the printed runbook; False when it waits for a process that drives."""
 
     async def report(self, run: str) -> Json: ...
 

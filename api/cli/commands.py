@@ -14,6 +14,7 @@ from api.cli import (
     decision_commands,
     estate_commands,
     node_commands,
+    paper_commands,
     plan_commands,
     record_commands,
     run_command,
@@ -100,6 +101,7 @@ app.command()(status_page_command.status_page)
 app.command()(runs_commands.watch)
 decision_commands.add_decisions(app)
 app.command()(runs_commands.report)
+app.command()(paper_commands.paper)
 app.command()(decision_commands.hold)
 app.command()(decision_commands.release)
 app.command()(decision_commands.holds)

@@ -11,6 +11,7 @@ from api.callers import system_caller
 from api.cli.access import Given, Json, RunList, Verb
 from api.driven import driven_json
 from api.eta import Forecaster
+from api.on_paper import Tick, enter_tick
 from api.operations import approve_run, decision_of, give_decision
 from api.orchestrators import orchestrators
 from api.reading import RunReader
@@ -86,6 +87,11 @@ class LocalAccess:
         if lease is None:
             return False
         return (await self._app.supervisor.drive(run, lease=lease)).is_over
+
+    async def paper(self, run: str, tick: Tick) -> bool:
+        return await enter_tick(
+            self._app, self._reader, run, tick, caller=self._caller, patience=PATIENCE
+        )
 
     async def report(self, run: str) -> Json:
         return await report_of(self._app, self._reader, run)

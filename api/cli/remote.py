@@ -15,7 +15,9 @@ import httpx2
 from api.access import WantedToken
 from api.cli.access import Given, Json, RunList
 from api.cli.exits import ServiceUnreachableError, WrongUseError
+from api.on_paper import Tick
 from drorch.errors import CommandRejectedError, ConfigurationError, DrorchError, RunNotFoundError
+from drorch.model import moment
 
 _PATIENCE = 30.0
 _PAGE = 500
@@ -79,6 +81,13 @@ class RemoteAccess:
         if given.step is not None:
             where += f"/steps/{_part(given.step)}"
         told = await self._call("POST", f"{where}/{given.verb}", json={"comment": given.comment})
+        return not (isinstance(told, dict) and told.get("taken") is False)
+
+    async def paper(self, run: str, tick: Tick) -> bool:
+        body = {"done_at": moment.stamp(tick.done_at), "by": tick.by}
+        body |= {"result": tick.result, "comment": tick.comment}
+        where = f"/runs/{_part(run)}/steps/{_part(tick.step)}/paper"
+        told = await self._call("POST", where, json=body)
         return not (isinstance(told, dict) and told.get("taken") is False)
 
     async def report(self, run: str) -> Json:

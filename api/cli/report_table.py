@@ -77,7 +77,9 @@ def _print_troubles(steps: Sequence[Json]) -> None:
             glyph, style = GLYPHS[step["status"]]
             by = step["accepted_by"] or step["decided_by"]
             told = step["comment"] or step["error"] or step["waits_for"]
-            words = f"{step['id']} {step['status']}{f' by {by}' if by else ''}: {told or '-'}"
+            paper = " (from paper)" if step["from_paper"] else ""
+            by = f" by {by}{paper}" if by else ""
+            words = f"{step['id']} {step['status']}{by}: {told or '-'}"
             say(Text(f"  {glyph} ", style=style).append(words))
 
 

@@ -110,6 +110,9 @@ def _step(step: Json, zone: str, now: datetime) -> tuple[str | Text, ...]:
     glyph, style = GLYPHS[step["status"]]
     settled = step["status"] in ("healthy", "skipped", "cancelled")
     accepted = f"accepted by {step['accepted_by']}" if step["accepted_by"] else ""
+    if (paper := step["from_paper"]) is not None:
+        at = clock_time(paper["done_at"], zone)
+        accepted = f"{paper['result']} at {at} by {paper['by']} (from paper)"
     left = accepted or step["comment"] or step["error"] or ""
     reason = left if settled or step["examined"] else why(step, now)
     return (

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from api.cli.access import Json
 from api.cli.program import repeat_options
-from api.cli.spans import clock_time, counted
+from api.cli.spans import clock_time, counted, day_and_time
 from drorch.ports.connector import Severity
 
 
@@ -124,6 +124,13 @@ def _by_person(verb: str, style: str) -> Callable[[str, Data, str], _Told]:
     return words
 
 
+def _on_paper(step: str, data: Data, by: str) -> _Told:
+    at = day_and_time(data.get("done_at"), data["zone"])
+    told = f"{step} {data.get('result', '')} at {at} by {data.get('done_by', '')}"
+    style = GOOD if data.get("result") == "done" else WARN
+    return f"{told} (from paper, entered by {by}){_said(data)}", style
+
+
 _WORDS: Mapping[str, Callable[[str, Data, str], _Told | None]] = {
     "run.requested": _requested,
     "run.started": lambda _s, d, _b: (f"the run begins, driven by {d.get('driver', '')}", CALM),
@@ -157,6 +164,7 @@ _WORDS: Mapping[str, Callable[[str, Data, str], _Told | None]] = {
     "step.retried": _by_person("retried", CALM),
     "step.skipped": _by_person("skipped", WARN),
     "step.accepted": _by_person("accepted", GOOD),
+    "step.on-paper": _on_paper,
 }
 
 

@@ -79,6 +79,9 @@ def _followed(trouble: _Trouble, event: ev.StepFact) -> None:
         case ev.StepSkipped():
             trouble.solved, trouble.by, trouble.comment = "skipped", event.by, event.comment
             trouble.ended = event.at
+        case ev.StepOnPaper():
+            trouble.solved, trouble.by, trouble.comment = "paper", event.done_by, event.comment
+            trouble.ended = event.at
         case ev.StepHealthy():
             trouble.ended = event.at
 

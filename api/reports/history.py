@@ -101,6 +101,7 @@ def _follow(history: History, state: RunState, step: int, event: ev.StepFact) ->
             | ev.StepFailed()
             | ev.StepSkipped()
             | ev.StepAccepted()
+            | ev.StepOnPaper()
             | ev.StepRetried()
             | ev.AttemptFailed()
             | ev.RetryDue()

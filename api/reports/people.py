@@ -70,6 +70,8 @@ def _step_act(event: ev.StepFact) -> _Act | None:
             return _Act("skipped", event.by, event.comment)
         case ev.StepAccepted():
             return _Act("accepted", event.by, event.comment)
+        case ev.StepOnPaper():
+            return _Act(f"paper-{event.result}", event.done_by or event.by, event.comment)
         case ev.StepFailed() if event.by:
             return _Act("rejected", event.by, event.comment)
         case ev.AttemptFailed(kind="rejected"):

@@ -42,6 +42,7 @@ _SOLVED: Mapping[str, str] = {
     "accepted": noted("{by} vouched for it."),
     "skipped": noted("{by} had it left out."),
     "outside": noted("Somebody started it by hand."),
+    "paper": noted("{by} had ticked it off on paper."),
     "open": noted("It was not solved."),
 }
 
@@ -65,6 +66,9 @@ _DID: Mapping[str, str] = {
     "retried": noted("had it tried again"),
     "skipped": noted("left it out"),
     "accepted": noted("vouched for it by hand"),
+    "paper-done": noted("did it by the paper, and saw that it works"),
+    "paper-skipped": noted("left it out by the paper"),
+    "paper-failed": noted("noted on the paper that it failed"),
     "halted": noted("drorch was halted"),
     "lifted": noted("the halt was lifted"),
     "held": noted("the machine was held back"),

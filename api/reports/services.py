@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.reports.measures import Json, between
-from drorch.run.services import met_by, open_by_json, service_up_at
+from drorch.model.plan import Service
+from drorch.run.services import met_by, open_by_json, service_up_at, service_up_on_paper
 from drorch.run.state import RunState
 from drorch.run.status import Mode
 from drorch.run.words import stamp
@@ -65,5 +66,14 @@ def services(state: RunState, earlier: Sequence[Earlier] = ()) -> list[Json]:
             | {"rto_s": rto, "rta_s": rta, "met": met_by(state, service, rto, rta)}
             | {"external": service.external, "open_by": open_by_json(state, service)}
             | {"up_at": stamp(up_at), "contact": contact, "earlier": before}
+            | {"from_paper": _from_paper(state, service)}
         )
     return found
+
+
+def _from_paper(state: RunState, service: Service) -> Json | None:
+    """Return when it was up by the times on paper, which nobody but people vouches for."""
+    up_at = service_up_on_paper(state, service)
+    if up_at is None:
+        return None
+    return {"up_at": stamp(up_at), "rta_s": between(state.started_at, up_at)}

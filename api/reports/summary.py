@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from api.reports.measures import Json, between
 from drorch.run.state import RunState
 from drorch.run.views import counts
+from drorch.run.words import stamp
 
 _MOST = 5
 
@@ -34,6 +35,7 @@ def summary(state: RunState, services: Sequence[Json], failed: Sequence[Json]) -
         "failures_open": sum(one["solved"] == "open" for one in failed),
         "accepted_by_hand": [
             {"step": state.step(n).id, "by": own.accepted_by, "comment": own.comment}
+            | {"on_paper_at": stamp(own.from_paper.done_at) if own.from_paper else None}
             for n, own in enumerate(state.steps)
             if own.accepted_by
         ],

@@ -8,13 +8,15 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from api.auth import Approver, Decider, Pauser, Rehearser, named
+from api.on_paper import Tick, enter_tick
 from api.operations import OF_RUN, OF_STEP, Approval, approve_run, decision_of, give_decision
 from api.routes.desk import Desk, TheDesk
 from api.routes.idempotency import Effect
 from api.routes.paging import RunId, StepId
 from api.schemas.common import problems
-from api.schemas.runs import ApproveRun, Decide, Decided
+from api.schemas.runs import ApproveRun, Decide, Decided, PaperTick, Ticked
 from drorch.access.principal import Caller
+from drorch.model import moment
 from drorch.run.views import Json
 
 router = APIRouter(tags=["decisions"])
@@ -147,6 +149,41 @@ for _name in OF_RUN:
     _add(f"/runs/{{run}}/{_name}", _name, "run", _handler)
 for _name in OF_STEP:
     _add(f"/runs/{{run}}/steps/{{step}}/{_name}", _name, "step", _step_handler(_name))
+
+
+@router.post(
+    "/runs/{run}/steps/{step}/paper",
+    operation_id="paper_step",
+    response_model=Ticked,
+    responses=problems(
+        404,
+        409,
+        also={202: {"model": Ticked, "description": "Taken when a process drives the run"}},
+    ),
+)
+async def post_paper(
+    run: RunId,
+    step: StepId,
+    caller: Decider,
+    desk: TheDesk,
+    *,
+    response: Response,
+    given: PaperTick,
+) -> Json:
+    """Enter what a person has done by the printed runbook while drorch was away.
+
+    The run is open, and the time lies within it. The step counts as healthy (or skipped, or as
+    failed by its policy) from when it is entered; the time on the paper is kept beside that. The
+    same again is nothing new; what contradicts it is refused with what is recorded.
+    """
+    tick = Tick(step=step, **given.model_dump())
+    taken = await enter_tick(desk.app, desk.reader, run, tick, caller=caller, patience=PATIENCE)
+    by = caller.by.name
+    told = told_decision(run, step, "paper", taken=taken, by=by, comment=tick.comment)
+    at = moment.stamp(tick.done_at)
+    return _answered(
+        response, {**told, "done_at": at, "done_by": tick.by or by, "result": tick.result}
+    )
 
 
 @router.post(

@@ -79,6 +79,7 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "Decide": {"comment": "both controllers are green", "by": "anna"},
     "ApproveRun": {"comment": "agreed by telephone", "by": "bruno"},
+    "PaperTick": {"done_at": "2026-11-22T03:40:00+01:00", "by": "Maria Rossi", "result": "done"},
     "HoldRequest": {"reason": "encrypted, do not boot", "by": "anna"},
     "HaltRequest": {"reason": "ransomware: find out what is infected"},
     "NoticeRequest": {

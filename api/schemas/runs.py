@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from api.schemas.access import Notice
-from api.schemas.common import By, In, Out, PersonText
-from drorch.run.status import Mode, RunStatus, StepStatus
+from api.schemas.common import By, In, Out, PersonName, PersonText
+from drorch.run.status import Mode, PaperResult, RunStatus, StepStatus
 
 
 class RunRequest(In):
@@ -60,6 +61,45 @@ class Decided(Out):
     taken: bool
     by: str
     comment: str
+
+
+def _within_reach(at: datetime) -> datetime:
+    """Refuse years that no calendar of ours can turn into another zone."""
+    if not 2000 <= at.year < 2200:
+        raise ValueError("this is not a time of our days")
+    return at.astimezone(UTC)
+
+
+class PaperTick(In):
+    """What stands on the printed runbook beside a step.
+
+    ``by`` is whose name or initials stand there: whoever enters it, if nobody's.
+    """
+
+    done_at: Annotated[AwareDatetime, AfterValidator(_within_reach)] = Field(
+        description="When, as the paper says; to the minute will do."
+    )
+    by: PersonName = ""
+    result: PaperResult = PaperResult.DONE
+    comment: PersonText = ""
+
+
+class Ticked(Decided):
+    """A tick as it was taken; ``by`` has entered it, ``done_by`` stands on the paper."""
+
+    done_at: str
+    done_by: str
+    result: PaperResult
+
+
+class FromPaper(Out):
+    """The tick by which a step is as it is; ``done_at`` is told, ``entered_at`` recorded."""
+
+    result: PaperResult
+    done_at: str
+    by: str
+    entered_by: str
+    entered_at: str
 
 
 class Counts(Out):
@@ -264,6 +304,7 @@ class Step(Out):
     ended_at: str | None
     error: str | None
     who: dict[str, str] | None
+    from_paper: FromPaper | None
     checks: list[Check]
 
 
