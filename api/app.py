@@ -53,6 +53,7 @@ from api.routes.guard import BodyLimit, Guard
 from api.routes.heads import Heads
 from api.routes.idempotency import Again, Remembered, answer_again
 from api.routes.limits import Admission
+from api.runbook import pages as runbook_pages
 from api.serving_rules import HostNames
 from api.status import pages as status_pages
 from api.status import public_json
@@ -61,7 +62,7 @@ from drorch.journal.ledger import EffectKnownError
 
 PREFIX = "/api/v1"
 _PAGES = (
-    *(login_pages, graph_pages, overview_pages, plan_pages, pages),
+    *(login_pages, graph_pages, overview_pages, plan_pages, pages, runbook_pages),
     *(run_pages, run_forms, report_pages, status_pages),
 )
 _HIDDEN = [room.router for room in _PAGES]

@@ -43,7 +43,11 @@ done
 
 cp "$plans"/*.yaml "$folder/plans/"
 for file in "${files[@]}"; do
-  "$python" -m scripts.print_plan "$file" >"$folder/printed/$(basename "${file%.yaml}").txt"
+  paper=$folder/printed/$(basename "${file%.yaml}")
+  for language in en it; do
+    "$python" -m scripts.print_plan --lang "$language" "$file" >"$paper.$language.txt"
+    "$python" -m scripts.print_plan --lang "$language" --html "$file" >"$paper.$language.html"
+  done
 done
 "$python" -m scripts.print_plan --contacts "${files[@]}" >"$folder/contacts.txt"
 cp requirements/extras.txt "$folder/requirements.txt"

@@ -23,7 +23,7 @@ for suite in "${suites[@]}"; do
     done
     test -s contacts.txt
     for plan in plans/*.yaml; do
-      case $plan in *.fleet.yaml) ;; *) test -s "printed/$(basename "$plan" .yaml).txt" ;; esac
+      case $plan in *.fleet.yaml) ;; *) test -s "printed/$(basename "$plan" .yaml).it.txt" ;; esac
     done
     for module in psycopg pymysql smbprotocol.connection connectors.proxmox api.cli; do
       /opt/drorch/venv/bin/python -c "import $module"

@@ -18,6 +18,7 @@ from api.cli import (
     plan_commands,
     record_commands,
     run_command,
+    runbook_command,
     runs_commands,
     service_commands,
     status_page_command,
@@ -94,6 +95,7 @@ def options(
 app.command()(demo)
 app.command()(plan_commands.validate)
 app.command()(plan_commands.show)
+app.command()(runbook_command.runbook)
 app.command()(run_command.run)
 app.command()(runs_commands.runs)
 app.command()(runs_commands.status)

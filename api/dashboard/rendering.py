@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from api import locale
@@ -25,6 +25,7 @@ from plans.units import format_duration
 VERSION = version("drorch")
 TEMPLATES = Path(__file__).parent / "templates"
 REPORTS = Path(__file__).parents[1] / "reports" / "templates"
+RUNBOOK = Path(__file__).parents[1] / "runbook" / "templates"
 
 SYMBOLS: Mapping[str, str] = {
     "pending": "○",
@@ -105,7 +106,7 @@ def say_in(context: str, message: str, /, **values: object) -> Markup:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=ChoiceLoader([FileSystemLoader(TEMPLATES), FileSystemLoader(REPORTS)]),
+        loader=FileSystemLoader([TEMPLATES, REPORTS, RUNBOOK]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=visible,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from api.locale import speaking
 from drorch.model.graph import Graph
 from plans import load_file
 from plans.catalog import example, examples
@@ -36,15 +37,28 @@ def test_the_whole_story_can_be_printed() -> None:
         assert contact.name in text
         assert contact.phone in text
     for service in plan.services:
-        assert service.title["it"] in " ".join(text.split())
+        assert service.title["en"] in " ".join(text.split())
     assert text.count("Question: ") == sum(s.action.kind == "manual" for s in plan.steps)
+
+
+def test_it_is_printed_in_italian_as_well() -> None:
+    plan = load_file(example("piacenza"))
+    with speaking("it"):
+        text = printed(plan, AT)
+    assert max(map(len, text.splitlines())) <= WIDTH
+    for service in plan.services:
+        assert service.title["it"] in " ".join(text.split())
+    for step in plan.steps:
+        assert text.count(f"\n[ ] {step.id}: ") == 1
+    assert text.count("ONDATA ") == len(Graph(plan).waves())
 
 
 def test_checks_are_boxes_to_tick() -> None:
     text = printed(load_file(example("first")), AT)
-    assert "      [ ] tcp: host 127.0.0.1, port 20101" in text
+    assert "      [ ] tcp 127.0.0.1:20101: the port accepts the connection" in text
+    assert "          $ nc -vz -w 5 127.0.0.1 20101" in text
     assert "      needs database" in text
-    assert "Printed 2026-11-22 03:00 UTC" in text
+    assert "Printed 22/11/2026 03:00 UTC" in text
 
 
 def test_contacts_of_several_plans() -> None:
@@ -61,3 +75,7 @@ def test_a_plan_that_cannot_be_used_is_named(
     assert "none.yaml" in capsys.readouterr().err
     assert main([str(example("first"))]) == 0
     assert "RECOVERY PLAN first" in capsys.readouterr().out
+    assert main(["--lang", "it", str(example("first"))]) == 0
+    assert "PIANO DI RIPRISTINO first" in capsys.readouterr().out
+    assert main(["--html", str(example("first"))]) == 0
+    assert capsys.readouterr().out.startswith("<!DOCTYPE html>")
