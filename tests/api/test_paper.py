@@ -1,0 +1,130 @@
+"""Paper over HTTP: the print pages, and ticks that are entered afterwards."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from api.bootstrap import Application
+from api.runbook.codes import codes_of
+from tests.api.desk import Caller
+
+CODES = codes_of("town", ["san", "db", "web", "mail"])
+
+
+def minutes_ago(minutes: float = 0.0) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=minutes)).isoformat()
+
+
+async def test_a_tick_is_taken_and_told_as_such(api: Caller, engine: Application) -> None:
+    await api.store()
+    run = await api.start()
+    await api.asks(run, "san")
+    done_at = minutes_ago()
+    body = {"done_at": done_at, "by": "Maria Rossi", "comment": "by hand"}
+    told = await api.post(f"/runs/{run}/steps/san/paper", 200, json=body)
+    assert (told["decision"], told["taken"], told["done_by"]) == ("paper", True, "Maria Rossi")
+    assert told["by"] != "Maria Rossi"
+    step = await api.get(f"/runs/{run}/steps/san")
+    assert step["status"] == "healthy"
+    paper = step["from_paper"]
+    assert (paper["by"], paper["result"], paper["entered_by"]) == (
+        "Maria Rossi",
+        "done",
+        told["by"],
+    )
+    assert paper["done_at"] <= paper["entered_at"]
+    assert datetime.fromisoformat(step["healthy_at"]) > datetime.fromisoformat(paper["done_at"])
+
+    again = await api.post(f"/runs/{run}/steps/san/paper", 200, json=body)
+    assert again["taken"] is True
+    other = await api.post(f"/runs/{run}/steps/san/paper", 409, json={**body, "result": "skipped"})
+    assert other["code"] == "command-rejected"
+    assert "by Maria Rossi" in other["detail"]
+    events = (await api.get(f"/runs/{run}/events"))["items"]
+    ticks = [event for event in events if event["type"] == "step.on-paper"]
+    assert [(event["step"], event["actor"]) for event in ticks] == [("san", told["by"])]
+    ended = await api.status(run, "succeeded")
+    assert ended["status"] == "succeeded"
+    late = await api.post(f"/runs/{run}/steps/db/paper", 409, json=body)
+    assert "has ended" in late["detail"]
+    assert "only verified" in late["hint"]
+
+
+async def test_a_sheet_is_understood_while_nobody_drives(
+    api: Caller, application: Application
+) -> None:
+    """Each tick is held against those that wait before it, not only against the journal."""
+    await api.store()
+    run = await api.start()
+    at = (await api.get(f"/runs/{run}"))["created_at"]
+    for _ in range(2):
+        told = await api.post(f"/runs/{run}/steps/db/paper", 202, json={"done_at": at, "by": "MR"})
+        assert told["taken"] is False
+    skipped = {"done_at": at, "by": "B", "result": "skipped"}
+    told = await api.post(f"/runs/{run}/steps/db/paper", 409, json=skipped)
+    assert "by MR" in told["detail"]
+    await api.post(f"/runs/{run}/steps/web/paper", 202, json=skipped)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"done_at": "03:40"},
+        {"done_at": "2026-11-22T03:40:00"},
+        {"done_at": "0001-01-01T00:00:00+14:00"},
+        {"done_at": "2026-11-22T03:40:00Z", "by": "a\x1bb"},
+        {"done_at": "2026-11-22T03:40:00Z", "result": "perhaps"},
+        {"done_at": "2026-11-22T03:40:00Z", "who": "x"},
+    ],
+)
+async def test_what_no_paper_says_is_refused(api: Caller, body: dict[str, str]) -> None:
+    await api.store()
+    run = await api.start()
+    told = await api.post(f"/runs/{run}/steps/db/paper", 422, json=body)
+    assert told["code"] == "invalid-request"
+
+
+async def test_a_rehearsal_has_no_paper(api: Caller) -> None:
+    await api.store()
+    run = await api.start("dry-run")
+    told = await api.post(f"/runs/{run}/steps/db/paper", 409, json={"done_at": minutes_ago()})
+    assert "asks nobody" in told["detail"]
+    await api.post(f"/runs/{run}/steps/none/paper", 404, json={"done_at": minutes_ago()})
+
+
+async def test_the_print_page_of_a_plan(api: Caller) -> None:
+    await api.store()
+    answer = await api.http.get("/plans/town/runbook")
+    assert answer.status_code == 200
+    page = answer.text
+    assert "town revision 1" in page
+    assert all(code in page for code in CODES.values())
+    assert "+39 0000 1" in page
+    assert "SIMULATED" in page
+    assert "<style" not in page
+    assert " style=" not in page
+    assert '<link rel="stylesheet" href="/static/runbook.css">' in page
+    assert (await api.http.get("/static/runbook.css")).status_code == 200
+    italian = await api.http.get("/plans/town/runbook?lang=it")
+    assert "Chi chiamare" in italian.text
+    assert 'lang="it"' in italian.text
+    assert (await api.http.get("/plans/nothing/runbook")).status_code == 404
+    assert (await api.http.get("/plans/town/runbook?revision=7")).status_code == 404
+
+
+async def test_the_print_page_of_a_run_ticks_what_is_done(api: Caller, engine: Application) -> None:
+    await api.store()
+    run = await api.start()
+    await api.asks(run, "san")
+    before = (await api.http.get(f"/runs/{run}/runbook")).text
+    assert "step settled" not in before
+    await api.post(f"/runs/{run}/steps/san/approve", 200)
+    await api.status(run, "succeeded")
+    page = (await api.http.get(f"/runs/{run}/runbook")).text
+    assert page.count("step settled") == 4
+    assert f"Run {run}" in page
+    assert f'href="/runs/{run}"' in page
+    assert (await api.http.get("/runs/none-1/runbook")).status_code == 404
