@@ -46,7 +46,9 @@ def span(duration: timedelta) -> str:
 
 def paper_failure(by: str, comment: str) -> str:
     """Return the sentence for a step that failed, as the printed runbook says."""
-    return f"the paper says that it failed ({by})" + (f": {comment}" if comment else "")
+    if not comment:
+        return f"the paper says that it failed ({by})"
+    return f"the paper says that it failed ({by}): {comment}"
 
 
 def not_running(state: RunState, number: int) -> str:

@@ -174,7 +174,7 @@ def test_hostile_hosts_are_quoted() -> None:
 
 
 def test_a_callout_is_shown_without_secrets() -> None:
-    table = {
+    table: dict[str, dict[str, Any]] = {
         "c": {
             "command": ["/bin/x", "--token", "abc123", "--pass=def456", "{zone}", "--api-key", "g"]
         },
