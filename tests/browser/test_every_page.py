@@ -33,6 +33,8 @@ PAGES = {
     "/plans/{plan}/graph": "/plans/town/graph",
     "/plans/{plan}/graph opened": "/plans/town/graph?open=service:registry",
     "/status": "/status",
+    "/plans/{plan}/runbook": "/plans/town/runbook",
+    "/runs/{run}/runbook": "/runs/{ended}/runbook",
     "404": "/runs/nowhere-1",
 }
 """Each page of the service, by its route, with what comes behind it when there are several."""
