@@ -16,7 +16,10 @@ from api.routes.paging import RunId, StepId
 from api.schemas.common import problems
 from api.schemas.runs import ApproveRun, Decide, Decided, PaperTick, Ticked
 from drorch.access.principal import Caller
+from drorch.errors import CommandRejectedError
 from drorch.model import moment
+from drorch.run.commands import Paper
+from drorch.run.state import OnPaper
 from drorch.run.views import Json
 
 router = APIRouter(tags=["decisions"])
@@ -38,7 +41,8 @@ _MEANS = {
 
 
 _VERBS = {"run.approve": "approve", "run.break-glass": "approve"}
-DECISIONS = (*_VERBS, *(f"decision.{name}" for name in (*OF_RUN, *OF_STEP)))
+_PAPER = "decision.paper"
+DECISIONS = (*_VERBS, _PAPER, *(f"decision.{name}" for name in (*OF_RUN, *OF_STEP)))
 """What the record calls what is answered by `decided_again`."""
 
 
@@ -83,7 +87,22 @@ async def decided_again(desk: Desk, effect: Effect) -> Response:
         by=effect.by,
         comment=effect.reason,
     )
+    if effect.action == _PAPER:
+        told |= await _tick_again(desk, run, step[0])
     return JSONResponse(told, 200 if taken else 202)
+
+
+async def _tick_again(desk: Desk, run: str, step: str) -> Json:
+    """Return what was entered for *step* last, whether it waits or was taken."""
+    asked = [entry.decision for entry in await desk.app.store.inbox(run)]
+    waiting = [one for one in asked if isinstance(one, Paper) and one.step == step]
+    state, number = await desk.step(run, step)
+    ticks: list[OnPaper | Paper] = [*state.steps[number].ticks, *waiting]
+    if not ticks:
+        raise CommandRejectedError(f"the tick for step {step} was refused")
+    tick = ticks[-1]
+    at = moment.stamp(tick.done_at)
+    return {"done_at": at, "done_by": tick.done_by, "result": tick.result}
 
 
 def _answered(response: Response, told: Json) -> Json:

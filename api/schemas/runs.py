@@ -67,7 +67,7 @@ def _within_reach(at: datetime) -> datetime:
     """Refuse years that no calendar of ours can turn into another zone."""
     if not 2000 <= at.year < 2200:
         raise ValueError("this is not a time of our days")
-    return at.astimezone(UTC)
+    return at.astimezone(UTC).replace(microsecond=0)  # a paper has no fractions
 
 
 class PaperTick(In):

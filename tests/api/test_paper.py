@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from api.bootstrap import Application
+from api.routes.decisions import decided_again
+from api.routes.desk import Desk
+from api.routes.idempotency import Effect
 from api.runbook.codes import codes_of
 from tests.api.desk import Caller
 
@@ -128,3 +132,21 @@ async def test_the_print_page_of_a_run_ticks_what_is_done(api: Caller, engine: A
     assert f"Run {run}" in page
     assert f'href="/runs/{run}"' in page
     assert (await api.http.get("/runs/none-1/runbook")).status_code == 404
+
+
+async def test_the_answer_is_given_again_for_the_same_key(
+    api: Caller, application: Application
+) -> None:
+    """Also where the answer was lost before it was stored: what was done is looked up."""
+    await api.store()
+    run = await api.start()
+    at = (await api.get(f"/runs/{run}"))["created_at"]
+    body, key = {"done_at": at, "by": "MR"}, {"Idempotency-Key": "sheet-1-line-4"}
+    first = await api.post(f"/runs/{run}/steps/db/paper", 202, json=body, headers=key)
+    again = await api.post(f"/runs/{run}/steps/db/paper", 202, json=body, headers=key)
+    assert again == first
+    desk = Desk(application)
+    effect = Effect("decision.paper", f"run/{run}/db", by=first["by"])
+    answer = await decided_again(desk, effect)
+    assert json.loads(bytes(answer.body)) == first
+    assert len(await application.store.inbox(run)) == 1
