@@ -48,6 +48,7 @@ _STEP = {
     "ended_at": "2026-11-22T06:04:52.000Z",
     "error": None,
     "who": None,
+    "from_paper": None,
     "checks": [
         {
             "kind": "tcp",

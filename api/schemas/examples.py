@@ -135,6 +135,17 @@ EXAMPLES: Mapping[str, Any] = {
         "by": "anna",
         "comment": "both controllers are green",
     },
+    "Ticked": {
+        "run": "town-1",
+        "step": "db",
+        "decision": "paper",
+        "taken": True,
+        "by": "anna",
+        "comment": "",
+        "done_at": "2026-11-22T02:40:00.000Z",
+        "done_by": "Maria Rossi",
+        "result": "done",
+    },
     "Event": {
         "seq": 12,
         "at": "2026-11-22T06:03:00.000Z",
