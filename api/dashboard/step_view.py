@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from api.by_hand import by_hand
+from api.by_hand import by_hand, command_of
 from api.dashboard.run_cards import card
 from api.dashboard.step_history import answers_of, attempts_of, event_line
 from api.dashboard.waits import Waits, waits_of, word_of
@@ -46,7 +46,7 @@ async def step_view(desk: Desk, state: RunState, number: int) -> Mapping[str, An
         "checks": checks,
         "attempts": attempts_of(events),
         "events": [event_line(event) for event in events[-_SHOWN:][::-1]],
-        "by_hand": _by_hand(desk, state, number),
+        **_by_hand(desk, state, number),
         "nothing": Waits(),
     }
 
@@ -89,10 +89,11 @@ def _unlocks(state: RunState, number: int) -> list[Json]:
     return [{"id": state.step(n).id, "status": word_of(state, n)} for n in steps]
 
 
-def _by_hand(desk: Desk, state: RunState, number: int) -> str:
+def _by_hand(desk: Desk, state: RunState, number: int) -> Mapping[str, str]:
     step, own = state.step(number), state.steps[number]
     if step.machine is None:
-        return ""
+        return {"by_hand": "", "command": ""}
     types = connector_types(desk.app.settings.connectors)
+    kind = types.get(step.machine.connector, "")
     machine = own.machine or step.machine.id or step.machine.name or ""
-    return by_hand(types.get(step.machine.connector, ""), machine, own.host)
+    return {"by_hand": by_hand(kind, machine, own.host), "command": command_of(kind, machine)}

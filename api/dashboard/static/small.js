@@ -42,11 +42,10 @@ export function drawNow() {
 export function letCopy() {
   for (const button of document.querySelectorAll("button[data-copy]")) {
     const it = /** @type {HTMLButtonElement} */ (button);
-    const source = document.getElementById(it.dataset["copy"] ?? "");
-    if (!source || !navigator.clipboard) continue;
+    if (!navigator.clipboard) continue;
     it.hidden = false;
     it.onclick = async () => {
-      await navigator.clipboard.writeText(source.textContent ?? "");
+      await navigator.clipboard.writeText(it.dataset["copy"] ?? "");
       it.textContent = it.dataset["done"] ?? "";
     };
   }
