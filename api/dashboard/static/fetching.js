@@ -3,7 +3,7 @@
 
 const CALM = 180;
 const CALM_HIDDEN = 5_000;
-const CALM_FAILED = 2_000;
+const CALM_FAILED = 4_000;
 const PATIENCE = 15_000;
 
 /**
