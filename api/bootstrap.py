@@ -16,7 +16,7 @@ from api.anchor import Anchor
 from api.settings import Settings
 from connectors.callouts import ConfiguredCallouts
 from connectors.checks.prober import Checks
-from connectors.metered import Metered
+from connectors.metered import metered
 from connectors.network import Network
 from connectors.notifiers import Webhooks
 from connectors.registry import connect
@@ -69,7 +69,7 @@ class Application:
         self.leases = self._ownership()
         self.nodes = Nodes(self.store, patience=settings.server.lease)
         self.connectors: Mapping[str, Connector] = {
-            name: Metered(connect(name, table), meter)
+            name: metered(connect(name, table), meter)
             for name, table in settings.connectors.items()
         }
         network = Network(settings.network.allow)

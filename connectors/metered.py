@@ -15,6 +15,7 @@ from drorch.ports.connector import (
     Connector,
     Estate,
     Finding,
+    KeepsLogs,
     Order,
     Outcome,
     Permit,
@@ -116,3 +117,23 @@ class Metered:
             raise
         finally:
             self._meter.called(self.name, call, result, time.perf_counter() - began)
+
+
+class MeteredKeeper(Metered):
+    """Implements `drorch.ports.connector.KeepsLogs`, too, over one that does."""
+
+    def __init__(self, inner: Connector, logs: KeepsLogs, meter: Meter) -> None:
+        super().__init__(inner, meter)
+        self._logs = logs
+
+    async def order_log(self, order: Order) -> Sequence[str]:
+        with self._counted("order_log"):
+            return await self._logs.order_log(order)
+
+
+def metered(inner: Connector, meter: Meter) -> Metered:
+    """Return *inner* with its calls counted; it can what *inner* can."""
+    logs: object = inner
+    return (
+        MeteredKeeper(inner, logs, meter) if isinstance(logs, KeepsLogs) else Metered(inner, meter)
+    )

@@ -144,15 +144,24 @@ def _put_right(request: Request, at: str, band: Band) -> RedirectResponse:
 
 @router.get("/runs/{run}/steps/{step}", response_class=HTMLResponse, dependencies=[READING])
 async def step_page(
-    run: str, step: str, request: Request, desk: TheDesk, mode: Mode = ""
+    run: str,
+    step: str,
+    request: Request,
+    desk: TheDesk,
+    *,
+    mode: Mode = "",
+    log: Annotated[bool, Query()] = False,
 ) -> Response:
-    """Show one step: its evidence, attempts, what it waits for and unlocks, and its form."""
+    """Show one step: its evidence, attempts, what it waits for and unlocks, and its form.
+
+    With *log*, also what its hypervisor's own log says, which has to be asked for that.
+    """
     state, number = await desk.step(run, step)
     band = band_of(state, _types(desk))
     if mode and mode != band.address:
         at = f"/runs/{quote(run, safe='')}/steps/{quote(step, safe='')}"
         return _put_right(request, at, band)
-    shown = await step_view(desk, state, number)
+    shown = await step_view(desk, state, number, log=log)
     return page(
         "step.html",
         visitor=visitor_of(request),

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.by_hand import by_hand, command_of
 from api.dashboard.run_cards import card
 from api.dashboard.step_history import answers_of, attempts_of, event_line
 from api.dashboard.waits import Waits, waits_of, word_of
+from api.locale import _
 from api.routes.desk import Desk
 from api.telling import connector_types
+from drorch.errors import ConnectorError
 from drorch.journal.pages import step_events
 from drorch.model.plan import CheckSpec
+from drorch.ports.connector import KeepsLogs, Order
 from drorch.run.state import RunState
 from drorch.run.status import StepStatus
 from drorch.run.stuck import stuck
 from drorch.run.views import Json
 
 _EVENTS = 400
+_PATIENCE = 5.0
+_MOST_LINES = 400
 _SHOWN = 60
 _MOST_UNLOCKED = 40
 _SETTLED = frozenset({StepStatus.HEALTHY, StepStatus.SKIPPED})
 
 
-async def step_view(desk: Desk, state: RunState, number: int) -> Mapping[str, Any]:
-    """Return what the page of a step is made of."""
+async def step_view(
+    desk: Desk, state: RunState, number: int, *, log: bool = False
+) -> Mapping[str, Any]:
+    """Return what the page of a step is made of; with *log*, ask its hypervisor, too."""
     step, shown = state.step(number), card(state, number)
     events = await step_events(desk.app.store, state.run, step.id, _EVENTS)
     seen = {check["name"]: check for check in shown["checks"]}
@@ -33,6 +41,9 @@ async def step_view(desk: Desk, state: RunState, number: int) -> Mapping[str, An
         {**seen[c.name], "asked": _asked(c), "answers": answers_of(events, c.name)}
         for c in step.verify
     ]
+    attempts = attempts_of(events)
+    handle = next((a.handle for a in reversed(attempts) if a.handle), "")
+    keeper = _keeper(desk, state, number) if handle else None
     reason = stuck(state, number, desk.app.clock.now())
     unlocked = _unlocks(state, number)
     return {
@@ -44,11 +55,42 @@ async def step_view(desk: Desk, state: RunState, number: int) -> Mapping[str, An
         "unlocks": unlocked[:_MOST_UNLOCKED],
         "unlocks_left": max(0, len(unlocked) - _MOST_UNLOCKED),
         "checks": checks,
-        "attempts": attempts_of(events),
+        "attempts": attempts,
+        "handle": handle,
         "events": [event_line(event) for event in events[-_SHOWN:][::-1]],
         **_by_hand(desk, state, number),
+        "keeps_log": keeper is not None,
+        "task_log": await _task_log(keeper, handle) if log and keeper is not None else None,
         "nothing": Waits(),
     }
+
+
+class TaskLog(NamedTuple):
+    """The lines of the hypervisor's own log, or why there are none."""
+
+    lines: list[str]
+    error: str = ""
+
+
+def _keeper(desk: Desk, state: RunState, number: int) -> KeepsLogs | None:
+    """Return who has the logs of a step's orders; None where nobody keeps any."""
+    step = state.step(number)
+    if step.machine is None:
+        return None
+    connector: object = desk.app.connectors.get(step.machine.connector)
+    return connector if isinstance(connector, KeepsLogs) else None
+
+
+async def _task_log(keeper: KeepsLogs, handle: str) -> TaskLog:
+    """Return the log of an order, as its hypervisor has it; never waited for long."""
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            lines = await keeper.order_log(Order(handle=handle))
+    except ConnectorError as error:
+        return TaskLog([], error.message)
+    except TimeoutError:
+        return TaskLog([], _("no answer within {n} s", n=int(_PATIENCE)))
+    return TaskLog(list(lines)[-_MOST_LINES:])
 
 
 def _asked(check: CheckSpec) -> str:

@@ -69,12 +69,19 @@ class TaskBoard:
 
     async def cause(self, upid: Upid) -> str:
         """Return what the task's log says about its end."""
+        return tasks.cause(await self._log(upid))
+
+    async def log(self, upid: Upid) -> list[str]:
+        """Return the lines of a task's log."""
+        return tasks.log_lines(await self._log(upid))
+
+    async def _log(self, upid: Upid) -> object:
         await self._pacers.turn(upid.node)
         # Without limit=0 a log is cut after 50 lines, and the cause stands at its end.
         reply = await self._gateway.read(
             "nodes", upid.node, "tasks", upid.text, "log", node=upid.node, limit=0
         )
-        return tasks.cause(reply.data)
+        return reply.data
 
     def _asked(self, node: str) -> AbstractContextManager[int]:
         @contextmanager

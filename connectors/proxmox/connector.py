@@ -114,6 +114,9 @@ class ProxmoxConnector(Connector):
     async def examine(self, machines: Collection[str]) -> Sequence[Finding]:
         return await self._preflight.examine(machines)
 
+    async def order_log(self, order: Order) -> Sequence[str]:
+        return await self._orders.log(order)
+
     @override
     def subscribe(self, watcher: Watcher) -> Callable[[], None]:
         return lambda: None

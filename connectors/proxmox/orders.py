@@ -105,6 +105,13 @@ class Orders:
                 return Order(handle=task.upid.text)
         return None
 
+    async def log(self, order: Order) -> list[str]:
+        """Return the lines of an order's task log; none where there is no such task."""
+        try:
+            return await self._board.log(tasks.parse_upid(order.handle))
+        except (ProtocolError, TaskGoneError):
+            return []
+
     def _newest(self, listing: TaskList, machine: str, since: float) -> TaskState | None:
         """Find our start with *since* put into the node's own clock.
 

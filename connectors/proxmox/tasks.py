@@ -148,10 +148,16 @@ def _failed(status: str, text: str, upid: Upid) -> Exit:
     return Exit(ending=Ending.FAILED, text=text, hint=hint, cause_in_log=True)
 
 
+def log_lines(data: Any) -> list[str]:
+    """Return the lines of a task's log, as they are."""
+    if not isinstance(data, list):
+        return []
+    return [str(row.get("t") or "") for row in data if isinstance(row, Mapping)]
+
+
 def cause(data: Any) -> str:
     """Return the lines of a task's log that tell why it ended so, or nothing."""
-    lines = [str(row.get("t") or "") for row in data if isinstance(row, Mapping)] if data else []
-    telling = [plain(line) for line in lines if _tells(line)]
+    telling = [plain(line) for line in log_lines(data) if _tells(line)]
     marked = [line for line in telling if line.startswith(("ERROR", "WARN"))]
     return plain("; ".join((marked or telling)[-3:]))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 
 class Power(StrEnum):
@@ -238,4 +238,16 @@ class Connector(Protocol):
         """Call *watcher* in the event loop with changed machines; return the way to stop it.
 
         Connectors without events return a function that does nothing.
+        """
+
+
+@runtime_checkable
+class KeepsLogs(Protocol):
+    """What a connector offers besides where its hypervisor keeps a log of each order."""
+
+    async def order_log(self, order: Order) -> Sequence[str]:
+        """Return the lines of the hypervisor's own log of an accepted order, oldest first.
+
+        Reads only. None of an order whose handle is strange or whose log is gone. Errors as
+        `Connector`.
         """

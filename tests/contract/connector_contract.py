@@ -29,7 +29,7 @@ from drorch.errors import (
     UnavailableError,
     Withheld,
 )
-from drorch.ports.connector import Order, OrderStatus, Power, Severity, Sighting
+from drorch.ports.connector import KeepsLogs, Order, OrderStatus, Power, Severity, Sighting
 from tests.contract.site import Expectations, Feature, Site, only_with
 from tests.fakes.permit import CountedPermit, allowed
 
@@ -272,6 +272,18 @@ class ConnectorContract(Expectations):
         machine = await site.stopped_machine()
         outcome = await site.connector.outcome(Order(handle=handle), machine)
         assert outcome.status is OrderStatus.UNKNOWN
+
+    async def test_a_log_belongs_to_an_order_and_reading_it_orders_nothing(
+        self, site: Site
+    ) -> None:
+        connector = site.connector
+        if not isinstance(connector, KeepsLogs):
+            return
+        order = await connector.start(await site.stopped_machine(), permit=allowed)
+        lines = await connector.order_log(order)
+        assert all(isinstance(line, str) for line in lines)
+        for handle in ("", "no-such-order", "../1", "UPID:x"):
+            assert list(await connector.order_log(Order(handle=handle))) == []
 
     @only_with(Feature.NETWORK)
     async def test_an_unreachable_estate_is_reported_in_time(self, site: Site) -> None:

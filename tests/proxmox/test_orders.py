@@ -14,7 +14,7 @@ from drorch.errors import (
     ProtocolError,
     RefusedError,
 )
-from drorch.ports.connector import Order, OrderStatus, Power
+from drorch.ports.connector import KeepsLogs, Order, OrderStatus, Power
 from tests.fakes.permit import allowed
 from tests.proxmox.cluster import RIGHTS, SECRET, TOKEN, FakeCluster, ct, vm
 from tests.proxmox.conftest import Connect, becomes, ending
@@ -112,6 +112,19 @@ async def test_the_cause_of_a_failure_comes_from_the_log(
     assert outcome.detail.startswith(f"{error}: ")
     assert told in outcome.detail
     assert "UPID:pve1:" in outcome.hint
+
+
+async def test_the_log_of_an_order_is_told_as_it_is(fake: FakeCluster, connect: Connect) -> None:
+    lines = [f"line {number}" for number in range(80)]
+    fake.reset(vm(101, start_log=lines))
+    connector = await connect()
+    assert isinstance(connector, KeepsLogs)
+    order = await connector.start("101", permit=allowed)
+    await ending(connector, order, "101")
+    told = list(await connector.order_log(order))
+    assert [line for line in told if line.startswith("line ")] == lines
+    gone = order.handle.replace(":101:", ":999:")
+    assert list(await connector.order_log(Order(handle=gone))) == []
 
 
 async def test_qemu_that_is_slow_to_detach_may_run(fake: FakeCluster, connect: Connect) -> None:

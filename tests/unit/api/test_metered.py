@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from api.metrics.figures import Figures
-from connectors.metered import Metered, result_of
+from connectors.metered import Metered, metered, result_of
 from drorch import errors
-from drorch.ports.connector import Capabilities, Connector, Order
+from drorch.ports.connector import Capabilities, Connector, KeepsLogs, Order
 
 RESULTS = {
     errors.UnreachableError: "unreachable",
@@ -103,3 +103,18 @@ async def test_every_call_passes_through_as_it_is() -> None:
     }
     assert port == {*calls, "open", "close", "subscribe"}
     assert port <= set(vars(Metered))
+
+
+class Mute(Connector):
+    """Keeps no log."""
+
+
+async def test_a_connector_that_keeps_logs_still_does_and_another_still_does_not() -> None:
+    inner, figures = Inner(), Figures()
+    watched: object = metered(inner, figures)  # type: ignore[arg-type]  # it answers anything
+    assert isinstance(watched, KeepsLogs)
+    await watched.order_log(Order(handle="7"))
+    assert inner.asked == [("order_log", (Order(handle="7"),), {})]
+    assert figures.counters["drorch_connector_calls", ("pve", "order_log", "ok")] == 1
+    mute: object = metered(Mute(), figures)  # type: ignore[abstract]
+    assert not isinstance(mute, KeepsLogs)
