@@ -351,7 +351,7 @@ async def test_where_nothing_was_ever_learned_it_says_so(
 
 def test_the_style_and_the_script_are_small_and_of_their_own() -> None:
     folder = ROOT / "api" / "status" / "static"
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 15_000
+    assert sum(file.stat().st_size for file in folder.iterdir()) < 10_000
     for file in folder.iterdir():
         text = file.read_text().replace("http://www.w3.org/2000/svg", "")
         assert "//" not in re.sub(r"^//.*$", "", text, flags=re.MULTILINE), file.name

@@ -2,7 +2,8 @@
 // Nothing here builds markup from text. Without it the browser reloads the page by itself.
 // @ts-check
 
-const EVERY = 31_000; // a little longer than caches keep the page
+/** A little longer than caches keep the page. */
+const EVERY = 31_000;
 const OLD_AFTER = 300_000;
 
 let renewed = Date.now();
