@@ -1,0 +1,67 @@
+"""The run's pages in an invented language: what is left in English went past the catalogues."""
+
+from __future__ import annotations
+
+import gettext
+import re
+
+import httpx2
+import pytest
+from typing_extensions import override
+
+from api.locale import catalogue
+from tests.api.desk import Caller
+from tests.api.test_pages import show
+from tests.api.test_step_page import PLAN
+
+INVENTED = "xx"
+_SAID = re.compile(r"⟦[^⟦⟧]*⟧")
+_WORD = re.compile(r"[A-Za-z]{2,}")
+OF_THE_PLAN = {"town", "base", "sim", "start", "tcp", "host", "port", "front"}
+SAME = {"Italiano", "English", "drorch", "API", "RTO", "JSON", "CET", "CEST", "UTC"}
+DATA = OF_THE_PLAN | SAME
+"""What the plan, the machines and the frame bring along."""
+
+
+class Invented(gettext.NullTranslations):
+    """Puts brackets around everything that it is asked to say."""
+
+    @override
+    def gettext(self, message: str) -> str:
+        return f"⟦{message}⟧"
+
+    @override
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        return f"⟦{msgid1 if n == 1 else msgid2}⟧"
+
+    @override
+    def pgettext(self, context: str, message: str) -> str:
+        return f"⟦{message}⟧"
+
+
+@pytest.fixture
+def invented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue, "_guests", {INVENTED: Invented()})
+
+
+def english(words: str) -> set[str]:
+    """Return the words that nobody said by the catalogues."""
+    while words != (words := _SAID.sub(" ", words)):
+        pass
+    return set(_WORD.findall(words)) - DATA
+
+
+@pytest.mark.usefixtures("invented", "engine")
+async def test_nothing_on_a_run_s_pages_is_english_alone(
+    http: httpx2.AsyncClient, api: Caller
+) -> None:
+    """But for the journal: its types and what stands in it are the same for everybody."""
+    await api.store(PLAN)
+    run = await api.start()
+    await api.asks(run, "a")
+    for path in (f"/runs/{run}?show=all&", f"/runs/{run}/steps/a?", f"/runs/{run}/steps/b?"):
+        text = (await http.get(f"{path}lang={INVENTED}")).text
+        shown = re.sub(r'<ol class="events".*?</ol>', "", text, flags=re.DOTALL)
+        page = re.sub(r"<(title|code)>.*?</\1>|<[^>]*>", " ", shown, flags=re.DOTALL)
+        assert english(page) == set(), path
+    assert (await show(http, f"/runs/{run}?lang=en")).words
