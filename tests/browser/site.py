@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,19 @@ def until(look: Callable[[], Any], *, within: float = PATIENCE, what: str = "") 
             return found
         assert time.monotonic() < end, f"not within {within:g} s: {what or look}"
         time.sleep(0.05)  # noqa: TID251 (a browser's test has a clock of its own)
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and all that came from it, the parent first."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for one in found:
+        found += parents.get(one, [])
+    return found
 
 
 class Site:
@@ -76,24 +90,31 @@ class Site:
     def end(self) -> None:
         self.http.close()
         for child in (self.service, self._simulator):
-            if child is not None:
-                os.killpg(child.pid, signal.SIGKILL)
+            if child is not None and child.poll() is None:
+                for pid in family(child.pid):
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 child.wait()
 
     def cut_power(self) -> None:
         """Kill every process of the service at once."""
+        self._signal(signal.SIGKILL)
         assert self.service is not None
-        os.killpg(self.service.pid, signal.SIGKILL)
         self.service.wait()
 
     def freeze(self) -> None:
         """Stop every process of the service where it is: connections stay, nothing is said."""
-        assert self.service is not None
-        os.killpg(self.service.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Tell the service and all that it has started, which are in groups of their own."""
         assert self.service is not None
-        os.killpg(self.service.pid, signal.SIGCONT)
+        for pid in family(self.service.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _child(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}

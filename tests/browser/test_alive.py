@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.site import Site, until
 from tests.browser.town import half_way, plan
-from tests.browser.watching import Watched, watched
+from tests.browser.watching import Watched, until_true, watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -32,9 +32,7 @@ def listeners(site: Site) -> int:
 
 
 async def says_paused(page: Page) -> None:
-    await page.wait_for_function(
-        "document.querySelector('.s-paused') !== null", timeout=PATIENCE, polling=200
-    )
+    await until_true(page, "document.querySelector('.s-paused') !== null")
 
 
 async def test_eight_tabs_are_live_over_one_connection(site: Site, browser: Browser) -> None:
@@ -53,9 +51,7 @@ async def test_eight_tabs_are_live_over_one_connection(site: Site, browser: Brow
         await tabs[0].close()  # whoever held the connection hands it on
         site.call("POST", f"/runs/{run}/resume", {})
         for tab in tabs[1:]:
-            await tab.wait_for_function(
-                "document.querySelector('.s-paused') === null", timeout=PATIENCE, polling=200
-            )
+            await until_true(tab, "document.querySelector('.s-paused') === null")
         await seen.clean(ninth)
 
 
@@ -65,11 +61,8 @@ async def test_a_service_that_dies_and_comes_back(site: Site, browser: Browser) 
         seen.expected = LOST
         page = await seen.page()
         await page.goto(f"/runs/{run}")
-        await page.wait_for_function("document.querySelector('#live') !== null")
         site.cut_power()
-        await page.wait_for_function(
-            "document.querySelector('#fresh').innerText.match(/lost|again/i)", timeout=PATIENCE
-        )
+        await until_true(page, "/lost|again/i.test(document.querySelector('#fresh').innerText)")
         site.serve()
         site.call("POST", f"/runs/{run}/pause", {})
         await says_paused(page)
@@ -95,7 +88,7 @@ async def test_a_page_that_hears_nothing_says_so(site: Site, browser: Browser) -
         site.call("POST", f"/runs/{run}/pause", {})
         await page.clock.resume()
         await says_paused(page)
-        await page.wait_for_function("!document.querySelector('.stale')", timeout=PATIENCE)
+        await until_true(page, "!document.querySelector('.stale')")
 
 
 async def _hears(page: Page, seen: Watched) -> None:

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.site import Site
 from tests.browser.town import plan
-from tests.browser.watching import watched
+from tests.browser.watching import until_true, watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -152,7 +152,7 @@ async def test_what_was_typed_stays_while_the_page_lives(site: Site, browser: Br
         await comment.fill("the vendor says: after lunch")
         await comment.focus()
         site.call("POST", f"/runs/{run}/pause", {"comment": "coffee"})
-        await page.wait_for_function("document.body.innerText.includes('aused')", timeout=PATIENCE)
+        await until_true(page, "document.body.innerText.includes('aused')")
         site.call("POST", f"/runs/{run}/resume", {})
         assert await comment.input_value() == "the vendor says: after lunch"
         assert await comment.evaluate("it => it === document.activeElement")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -72,6 +74,14 @@ async def watched(browser: Browser, origin: str, **options: Any) -> AsyncIterato
         yield Watched(context, origin)
     finally:
         await context.close()
+
+
+async def until_true(page: Page, expression: str, within: float = 60.0) -> None:
+    """Wait until *expression* is true in the page; asked from outside, as its policy wants no eval."""
+    end = time.monotonic() + within
+    while not await page.evaluate(expression):
+        assert time.monotonic() < end, f"not within {within:g} s: {expression}"
+        await asyncio.sleep(0.1)
 
 
 async def accessible(page: Page) -> None:
