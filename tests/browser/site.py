@@ -182,5 +182,5 @@ class Site:
         httpx2.delete(f"{self.simulator_url}/faults").raise_for_status()
 
     def orders(self) -> list[Json]:
-        found: list[Json] = httpx2.get(f"{self.simulator_url}/log").json()["items"]
+        found: list[Json] = httpx2.get(f"{self.simulator_url}/log").json()
         return found
