@@ -35,13 +35,15 @@ class Sentence(NamedTuple):
 def told(text: str) -> str:
     """Return a text of the core in the language spoken here; unknown ones as they are."""
     code = language()
-    if not text or code == WRITTEN:
+    if code == WRITTEN:
         return text
     return _told(code, text, _DEEPEST)
 
 
 @lru_cache(maxsize=8192)
 def _told(code: str, text: str, depth: int) -> str:
+    if not text:  # a list may end with a comma; of nothing, a catalogue tells its own head
+        return text
     whole = translations(code).gettext(text)
     if whole != text or depth == 0 or len(text) > _LONGEST:
         return whole

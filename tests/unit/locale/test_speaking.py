@@ -92,3 +92,10 @@ def test_hostile_sentences_are_quick_and_stay_text() -> None:
         ):
             assert isinstance(told(text), str)
         assert told("check {0.__class__}") == "il controllo {0.__class__}"
+
+
+@pytest.mark.parametrize("text", ["no answer; ", ", db (starting)", "; ", "its turn, "])
+def test_an_empty_part_of_a_list_stays_empty(text: str) -> None:
+    with speaking("it"):
+        assert "Project-Id-Version" not in told(text)
+    assert told("") == ""
