@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po
 from api.locale.catalogue import CORE, WRITTEN, files, translations
 from api.locale.speaking import language
 
-_PLACE = re.compile(r"\\\{(\w+)\\\}")
+_PLACE = re.compile(r"\{(\w+)\}")
 _BETWEEN = ("; ", ", ")
 _DEEPEST = 4
 _LONGEST = 4_000
@@ -28,8 +28,31 @@ _LONGEST = 4_000
 class Sentence(NamedTuple):
     """A sentence of the core: how it is recognised, and how it is said."""
 
-    pattern: re.Pattern[str]
+    names: tuple[str, ...]
+    around: tuple[str, ...]
+    """What stands before, between and behind the places."""
     said: str
+
+    def places(self, text: str) -> dict[str, str] | None:
+        """Return what stands in each place if *text* is this sentence, else None.
+
+        Each place ends where what follows it first appears. Nothing is tried twice: texts come
+        from guests and servers, and one that was made for it must not hold up a page.
+        """
+        first, *between, last = self.around
+        end = len(text) - len(last)
+        if not text.startswith(first) or not text.endswith(last):
+            return None
+        found, at = [], len(first)
+        for word in between:
+            stop = text.find(word, at + 1, end)
+            if stop < 0:
+                return None
+            found.append(text[at:stop])
+            at = stop + len(word)
+        if at >= end:
+            return None
+        return dict(zip(self.names, [*found, text[at:end]], strict=True))
 
 
 def told(text: str) -> str:
@@ -50,8 +73,8 @@ def _told(code: str, text: str, depth: int) -> str:
     if (listed := _all_known(code, text, depth)) is not None:
         return listed
     for sentence in _candidates(code, text):
-        if found := sentence.pattern.fullmatch(text):
-            parts = {name: _told(code, part, depth - 1) for name, part in found.groupdict().items()}
+        if found := sentence.places(text):
+            parts = {name: _told(code, part, depth - 1) for name, part in found.items()}
             return sentence.said.format_map(parts)
     return _one_by_one(code, text, depth)
 
@@ -93,20 +116,12 @@ def _book(code: str) -> dict[str, list[Sentence]]:
             for message in read_po(text, locale=code):
                 if isinstance(message.id, str) and "{" in message.id and message.string:
                     first = "" if message.id.startswith("{") else message.id[0]
-                    book[first].append(Sentence(_pattern(message.id), str(message.string)))
+                    book[first].append(_sentence(message.id, str(message.string)))
     for sentences in book.values():
-        sentences.sort(key=lambda sentence: -len(sentence.pattern.pattern))
+        sentences.sort(key=lambda sentence: -sum(map(len, sentence.around)))
     return book
 
 
-def _pattern(sentence: str) -> re.Pattern[str]:
-    seen: set[str] = set()
-
-    def place(found: re.Match[str]) -> str:
-        name = found[1]
-        if name in seen:
-            return f"(?P={name})"
-        seen.add(name)
-        return f"(?P<{name}>.+?)"
-
-    return re.compile(_PLACE.sub(place, re.escape(sentence)), re.DOTALL)
+def _sentence(written: str, said: str) -> Sentence:
+    parts = _PLACE.split(written)
+    return Sentence(tuple(parts[1::2]), tuple(parts[::2]), said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from api.locale import _, language, ngettext, of_plan, speaking, time_of_day, told
@@ -99,3 +101,11 @@ def test_an_empty_part_of_a_list_stays_empty(text: str) -> None:
     with speaking("it"):
         assert "Project-Id-Version" not in told(text)
     assert told("") == ""
+
+
+def test_a_text_made_to_fit_almost_holds_nobody_up() -> None:
+    parts = "a is " * 170 + "b, and this takes " * 56 + "c (" * 340
+    began = time.process_time()
+    with speaking("it"):
+        told(parts)
+    assert time.process_time() - began < 1
