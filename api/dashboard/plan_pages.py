@@ -24,7 +24,7 @@ from api.schemas.runs import RunRequest
 from drorch.access.principal import Caller, Means, NotAllowedError, RequestKey
 from drorch.access.roles import Role, is_allowed, to_start
 from drorch.errors import DrorchError
-from drorch.journal.ledger import EffectKnownError
+from drorch.journal.ledger import EffectKnownError, known_request
 from drorch.journal.shelf import StoredPlan
 from drorch.model.graph import expected
 from drorch.model.plan import Plan
@@ -79,7 +79,9 @@ async def start_by_form(
     fields = await _fields(request)
     try:
         wanted = _wanted(plan, fields)
-        wish = _wish(_once(caller, fields.get("key", ""), fields), wanted, found, stored)
+        caller = _once(caller, fields.get("key", ""), fields)
+        await _refuse_another(desk, caller, fields.get("digest", ""), stored)
+        wish = _wish(caller, wanted, found, stored)
         run, _lease = await start_run(desk.app, wish, keep_lease=False)
     except EffectKnownError as error:
         run = str(error.known.effect.get("object", "")).removeprefix("run/")
@@ -97,6 +99,23 @@ def _once(caller: Caller, key: str, fields: Mapping[str, str]) -> Caller:
     content = hashlib.sha256(repr(sorted(fields.items())).encode()).hexdigest()
     known = RequestKey(caller=caller.by.identity, key=f"page-{key[:64]}", fingerprint=content)
     return replace(caller, key=known)
+
+
+async def _refuse_another(desk: Desk, caller: Caller, shown: str, stored: StoredPlan) -> None:
+    """Refuse to start another plan than the page has shown, but not a form that was taken.
+
+    Raises `ConfirmationNeededError` or `EffectKnownError`.
+    """
+    if shown in ("", stored.digest):
+        return
+    if (key := caller.key) is not None:
+        known = await desk.app.store.reading(lambda c: known_request(c, key))
+        if known is not None:
+            raise EffectKnownError(known)
+    raise ConfirmationNeededError(
+        _("the plan was changed since the page was shown: this is revision {n}", n=stored.revision),
+        hint=_("look at it, then start it again"),
+    )
 
 
 def _wanted(plan: str, fields: Mapping[str, str]) -> RunRequest:

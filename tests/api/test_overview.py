@@ -111,6 +111,28 @@ async def test_a_live_run_has_to_be_confirmed(
     assert "Nothing was started." in Page(second.text).words
 
 
+async def test_a_form_starts_the_plan_that_was_shown_and_no_other(
+    http: httpx2.AsyncClient, api: Caller, engine: Application
+) -> None:
+    await api.store()
+    page = await show(http, "/plans/town")
+    hidden = {str(f["name"]): f["value"] for f in page.all("input") if f.get("type") == "hidden"}
+    fields = {**hidden, "mode": "live", "confirm": "town", "reason": "blackout"}
+    source = (await api.get("/plans/town/revisions/1"))["source"]
+    await api.store(source + "\n# changed\n")
+    answer = await http.post("/plans/town/runs", data=fields, headers=FORM)
+    assert answer.status_code == 409
+    assert "the plan was changed since the page was shown" in Page(answer.text).words
+    assert (await api.get("/runs"))["items"] == []
+    shown = {f["name"]: f["value"] for f in Page(answer.text).all("input") if f.get("value")}
+    again = {**fields, "digest": shown["digest"], "key": shown["key"]}
+    started = await http.post("/plans/town/runs", data=again, headers=FORM)
+    assert started.status_code == 303
+    await api.store(source + "\n# changed again\n")
+    twice = await http.post("/plans/town/runs", data=again, headers=FORM)
+    assert twice.headers.get("location") == started.headers["location"]
+
+
 async def test_wrong_forms_start_nothing(http: httpx2.AsyncClient, api: Caller) -> None:
     await api.store()
     for fields in (
