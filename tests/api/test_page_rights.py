@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx2
 import pytest
 
@@ -10,6 +12,7 @@ from api.bootstrap import Application
 from api.callers import system_caller
 from drorch.access.roles import Role
 from tests.api.desk import PLAN, YAML, Caller
+from tests.api.people import log_in, person
 from tests.api.test_pages import Page
 
 
@@ -92,3 +95,25 @@ async def test_my_steps_are_those_that_name_me(
     for who, steps in ((desk, ["row-san"]), (other, [])):
         page = Page((await http.get(f"/runs/{run}?show=mine", headers=who)).text)
         assert [tr["data-k"] for tr in page.all("tr") if "data-k" in tr] == steps
+
+
+async def test_a_page_that_follows_names_whoever_its_buttons_act_for(
+    application: Application, http: httpx2.AsyncClient, engine: Application
+) -> None:
+    """Two share a screen: one tab was opened by Anna, then Bruno logged in in another."""
+    http.headers.update(await bearer(application, "admin", Role.ADMIN))
+    api = Caller(http)
+    await http.post("/api/v1/plans", content=PLAN, headers=YAML)
+    run = await api.start()
+    await api.asks(run, "san")
+    del http.headers["Authorization"]
+    for name in ("anna", "bruno"):
+        await person(application, name, Role.RESPONDER)
+        await log_in(http, name)
+        looked = await http.get(f"/runs/{run}/changes")
+        whole = await http.get(f"/runs/{run}")
+        for answer in (whole, looked):
+            (who,) = re.findall(r'<form class="who" data-k="who".*?</form>', answer.text)
+            assert f"<strong>{name}</strong>" in who
+            word = re.findall(r'name="csrf" value="([^"]+)"', answer.text)
+            assert len(set(word)) == 1
