@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
@@ -19,14 +21,15 @@ router = APIRouter()
 async def plan_on_paper(plan: str, desk: TheDesk, revision: int | None = None) -> HTMLResponse:
     """Show a stored plan as it goes on paper."""
     found, stored = await desk.plan(plan, revision)
-    book = runbook(
+    book = await asyncio.to_thread(
+        runbook,
         found,
         at=desk.app.clock.now(),
         zone=desk.app.settings.server.timezone,
         around=_around(desk),
         revision=stored.revision,
     )
-    return as_page(book)
+    return await asyncio.to_thread(as_page, book)  # of thousands of steps it takes a second
 
 
 @router.get("/runs/{run}/runbook", response_class=HTMLResponse, dependencies=[READING])
@@ -41,7 +44,7 @@ async def run_on_paper(run: str, desk: TheDesk) -> HTMLResponse:
         revision=state.revision,
         state=state,
     )
-    return as_page(book)
+    return await asyncio.to_thread(as_page, book)  # of thousands of steps it takes a second
 
 
 def _around(desk: Desk) -> Around:

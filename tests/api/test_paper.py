@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx2
 import pytest
+from fastapi.responses import HTMLResponse
 
 from api.bootstrap import Application
 from api.routes.decisions import decided_again
 from api.routes.desk import Desk
 from api.routes.idempotency import Effect
 from api.runbook.codes import codes_of
+from api.runbook.page import as_page
 from tests.api.desk import Caller
 
 CODES = codes_of("town", ["san", "db", "web", "mail"])
@@ -150,3 +155,21 @@ async def test_the_answer_is_given_again_for_the_same_key(
     answer = await decided_again(desk, effect)
     assert json.loads(bytes(answer.body)) == first
     assert len(await application.store.inbox(run)) == 1
+
+
+async def test_a_long_plan_on_paper_holds_nobody_up(
+    http: httpx2.AsyncClient, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noted(*given: Any, **more: Any) -> HTMLResponse:
+        threads.append(threading.get_ident())
+        return as_page(*given, **more)
+
+    monkeypatch.setattr("api.runbook.pages.as_page", noted)
+    await api.store()
+    run = await api.start("simulate")
+    for path in ("/plans/town/runbook", f"/runs/{run}/runbook?lang=it"):
+        assert (await http.get(path)).status_code == 200
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
