@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from api.bootstrap import Application
+from api.signing import refuse_unsigned
 from drorch.engine.lookout import Lookout, Watched, watched
 from drorch.errors import DrorchError
 from drorch.journal.recoveries import Recoveries
@@ -75,10 +76,14 @@ class _Scope:
         return {digest: plan for digest, plan in read.items() if plan is not None}
 
     async def _read(self, stored: StoredPlan) -> Plan | None:
-        if (known := self._plans.get(stored.digest)) is not None:
-            return known
+        where = f"{stored.plan} revision {stored.revision}"
         try:
-            where = f"{stored.plan} revision {stored.revision}"
+            # Its checks reach into the network, and call what the configuration lets them, with
+            # nobody who has asked for it.
+            policy = self._app.settings.policy
+            await asyncio.to_thread(refuse_unsigned, policy, where, stored.source, stored.signature)
+            if (known := self._plans.get(stored.digest)) is not None:
+                return known
             return await asyncio.to_thread(load, stored.source, where)
         except DrorchError as error:
             log.warning("lookout.plan-unread", plan=stored.plan, reason=error.message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from drorch.journal.service_sightings import Key
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Prober
 from tests.api.desk import PLAN, YAML, Caller, calling, driven, settings, until
+from tests.signatures.keys import made
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 SICK = b"HTTP/1.1 503 Sick\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsick"
@@ -196,3 +198,32 @@ async def test_nobody_looks_where_nobody_wants_it(application: Application, fron
         async with looking(Settings(**{**given, "services": {"look_every": 1}})) as (other, _, _):
             await until(seen(other, FRONT, healthy=True))
         assert counting.asked == []
+
+
+async def test_nobody_looks_by_a_plan_that_nobody_signed(
+    application: Application, front: Front, tmp_path: Path
+) -> None:
+    signer = made("ed25519", tmp_path)
+    allowed = tmp_path / "allowed"
+    allowed.write_bytes(signer.allowed())
+    policy = {"signed_plans": True, "allowed_signers": allowed}
+    given = {**application.settings.model_dump(), "policy": policy, "services": {"look_every": 1}}
+    async with looking(Settings(**given)) as (app, counting, _):
+        await store_plan(app, front.plan())
+        before = front.asked
+        other = front.plan().replace("plan: town", "plan: other").replace("front:", "desk:")
+        armor = base64.b64encode(signer.sign(other.encode())).decode()
+        async with calling(app) as http:
+            headers = {**YAML, "Drorch-Plan-Signature": armor}
+            stored = await http.post("/api/v1/plans", content=other, headers=headers)
+            assert stored.json()["signed_by"] == "anna@comune.example", stored.text
+        await until(seen(app, Key("other", "desk"), healthy=True))
+        assert front.asked > before
+        assert "http" in counting.asked
+        assert {key.plan for key in await app.sightings.all()} == {"other"}
+        allowed.write_bytes(b"")
+
+        async def left_alone() -> bool:
+            return (await app.sightings.all())[Key("other", "desk")].age_s > 3
+
+        await until(left_alone)
