@@ -10,6 +10,7 @@ from api.dashboard.run_view import band_of
 from api.locale import _, ngettext
 from api.routes.desk import Desk
 from api.telling import connector_types
+from drorch.errors import PlanError
 from drorch.journal.pages import RunLine, newest_runs, open_runs
 from drorch.journal.shelf import StoredPlan
 from drorch.model.plan import Plan
@@ -49,11 +50,19 @@ async def plan_lines(desk: Desk) -> list[Json]:
     rehearsals = [(mode, await _by_plan(desk, mode)) for mode in _REHEARSALS]
     lines = []
     for stored in await desk.app.shelf.plans():
-        plan = await desk.compiled(stored)
+        plan, unread = await _read(desk, stored)
         newest = [(mode, runs[stored.plan]) for mode, runs in rehearsals if stored.plan in runs]
         told = [_rehearsal(mode, await desk.run_json(line), stored) for mode, line in newest]
-        lines.append(_plan_line(stored, plan, told))
+        lines.append({**_plan_line(stored, plan, told), "unread": unread})
     return lines
+
+
+async def _read(desk: Desk, stored: StoredPlan) -> tuple[Plan | None, str]:
+    """Return a stored plan, or why this drorch cannot read it: that must not cost the page."""
+    try:
+        return await desk.compiled(stored), ""
+    except PlanError as error:
+        return None, error.message
 
 
 async def _by_plan(desk: Desk, mode: Mode) -> Mapping[str, RunLine]:
@@ -71,17 +80,16 @@ def _rehearsal(mode: Mode, run: Json, stored: StoredPlan) -> Json:
     }
 
 
-def _plan_line(stored: StoredPlan, plan: Plan, rehearsals: Sequence[Json]) -> Json:
+def _plan_line(stored: StoredPlan, plan: Plan | None, rehearsals: Sequence[Json]) -> Json:
     return {
         "id": stored.plan,
-        "title": plan.title,
+        "title": plan.title if plan else "",
         "revision": stored.revision,
         "stored_at": stored.created_at,
-        "steps": len(plan.steps),
-        "machines": sum(step.machine is not None for step in plan.steps),
-        "services": len(plan.services),
+        "machines": sum(step.machine is not None for step in plan.steps) if plan else 0,
+        "services": len(plan.services) if plan else 0,
         "rehearsals": rehearsals,
-        "is_proven": any(r["good"] and not r["is_older"] for r in rehearsals),
+        "is_proven": plan is not None and any(r["good"] and not r["is_older"] for r in rehearsals),
     }
 
 

@@ -75,8 +75,8 @@ class Desk:
         return plan
 
     async def stored_plans(self) -> list[Plan]:
-        """Return the newest revision of every stored plan."""
-        return [await self.compiled(stored) for stored in await self.app.shelf.plans()]
+        """Return the newest revision of every stored plan that can be read."""
+        return await readable(await self.app.shelf.plans(), self.compiled)
 
     async def run_json(self, line: RunLine) -> Json:
         """Return a run as JSON, as lists show it; one that has ended is read once."""
@@ -96,8 +96,7 @@ class Desk:
 
     async def services(self) -> list[Json]:
         """Return how each service of the stored plans stands; see `standing`."""
-        plans = await readable(await self.app.shelf.plans(), self.compiled)
-        return await standing(self.app, self.reader, plans, self.run_json)
+        return await standing(self.app, self.reader, await self.stored_plans(), self.run_json)
 
     async def step(self, run: str, step: str) -> tuple[RunState, int]:
         """Return a run and the number of a step. Raises `StepNotFoundError` and others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx2
+from sqlalchemy import text
 
 from api.bootstrap import Application
 from tests.api.desk import Caller
@@ -73,6 +74,19 @@ async def test_a_chosen_language_is_remembered(http: httpx2.AsyncClient) -> None
     asked = await http.get("/", params={"lang": "\r\nX-Evil: 1"})
     assert "set-cookie" not in asked.headers
     assert "x-evil" not in asked.headers
+
+
+async def test_a_plan_that_cannot_be_read_costs_nobody_the_first_page(
+    http: httpx2.AsyncClient, api: Caller, application: Application, engine: Application
+) -> None:
+    await api.store()
+    run = await api.start("live")
+    broken = text("UPDATE plans SET source = 'drorch: 0', digest = 'x' WHERE plan = 'town'")
+    await application.store.writing(lambda c: c.execute(broken).close())
+    words = (await show(http, "/")).words
+    assert run in words
+    assert "This drorch cannot read it:" in words
+    assert (await http.get("/api/v1/fleet")).status_code == 200
 
 
 async def test_a_form_starts_a_run_once(
