@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,7 +40,7 @@ _STARTED = (Mode.DRY_RUN, Mode.SIMULATE, Mode.LIVE)
 async def plan_page(plan: str, request: Request, desk: TheDesk) -> HTMLResponse:
     """Show a stored plan in the order in which it comes up."""
     found, stored = await desk.plan(plan)
-    return _plan_page(request, desk, found, stored)
+    return await asyncio.to_thread(_plan_page, request, desk, found, stored)
 
 
 def _plan_page(
@@ -88,7 +89,7 @@ async def start_by_form(
     except NotAllowedError:
         raise
     except DrorchError as error:
-        return _plan_page(request, desk, found, stored, error)
+        return await asyncio.to_thread(_plan_page, request, desk, found, stored, error)
     return RedirectResponse(f"/runs/{quote(run, safe='')}", 303)
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import httpx2
+import pytest
+from fastapi.responses import HTMLResponse
 from sqlalchemy import text
 
 from api.bootstrap import Application
+from api.dashboard.rendering import page
 from tests.api.desk import Caller
 from tests.api.test_pages import FORM, Page, show
 
@@ -177,3 +183,21 @@ async def test_another_language_keeps_the_place(http: httpx2.AsyncClient, api: C
     page = await show(http, "/runs?plan=a%22b&lang=en&x=<y>")
     links = [a["href"] for a in page.all("a") if a.get("hreflang") == "it"]
     assert links == ["?plan=a%22b&x=%3Cy%3E&lang=it"]
+
+
+async def test_the_page_of_a_long_plan_holds_nobody_up(
+    http: httpx2.AsyncClient, api: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+
+    def noted(*given: Any, **more: Any) -> HTMLResponse:
+        threads.append(threading.get_ident())
+        return page(*given, **more)
+
+    monkeypatch.setattr("api.dashboard.plan_pages.page", noted)
+    await api.store()
+    assert "Avvia un'esecuzione di questo piano" in (await show(http, "/plans/town?lang=it")).words
+    refused = await http.post("/plans/town/runs", data={"mode": "live"}, headers=FORM)
+    assert refused.status_code == 409
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
