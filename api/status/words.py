@@ -27,10 +27,10 @@ def headline(board: Board) -> str:
     match board.overall:
         case State.DOWN:
             n = board.count(State.DOWN)
-            return ngettext("{n} service is not available", "{n} services are not available", n)
+            down = ngettext("{n} service is not available", "{n} services are not available", n)
+            return f"{down} · {_restoring(board)}" if board.count(State.RESTORING) else down
         case State.RESTORING:
-            n = board.count(State.RESTORING)
-            return ngettext("{n} service is being restored", "{n} services are being restored", n)
+            return _restoring(board)
         case State.UNKNOWN:
             n = board.count(State.UNKNOWN)
             return ngettext(
@@ -38,6 +38,11 @@ def headline(board: Board) -> str:
             )
         case _:
             return _("All services are available")
+
+
+def _restoring(board: Board) -> str:
+    n = board.count(State.RESTORING)
+    return ngettext("{n} service is being restored", "{n} services are being restored", n)
 
 
 def moment(at: datetime, board: Board) -> str:

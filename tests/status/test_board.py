@@ -100,11 +100,12 @@ def test_a_service_of_several_plans_is_one_line() -> None:
         (["up", "not_affected"], State.UP, "All services are available", "Tutti i servizi sono attivi"),
         (["up", "unknown"], State.UNKNOWN, "No information about 1 service", "Nessuna informazione su 1 servizio"),
         (["up", "restoring", "unknown"], State.RESTORING, "1 service is being restored", "1 servizio in ripristino"),
-        (["down", "restoring", "down"], State.DOWN, "2 services are not available", "2 servizi non disponibili"),
+        (["down", "up", "down"], State.DOWN, "2 services are not available", "2 servizi non disponibili"),
+        (["down", "restoring", "down"], State.DOWN, "2 services are not available · 1 service is being restored", "2 servizi non disponibili · 1 servizio in ripristino"),
         ([], State.UNKNOWN, "No services are listed here yet", "Qui non è ancora elencato nessun servizio"),
     ],
 )  # fmt: skip
-def test_the_headline_is_the_worst_of_all(
+def test_the_headline_tells_the_worst_and_hides_no_service_that_is_away(
     states: list[str], overall: State, english: str, italian: str
 ) -> None:
     board = board_of([told(f"s{n}", state) for n, state in enumerate(states)], NOW, ZONE)
