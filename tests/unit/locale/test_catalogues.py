@@ -53,6 +53,16 @@ def test_every_text_is_translated(language: str, face: str) -> None:
     assert [m.id for m in messages(language, face) if m.fuzzy] == []
 
 
+@pytest.mark.parametrize("language", OTHERS)
+def test_a_text_of_several_catalogues_is_the_same_in_all(language: str) -> None:
+    """They are spoken as one: another translation in one of them is said by nobody, or by all."""
+    found: dict[object, set[object]] = {}
+    for face in (*FACES, CORE):
+        for message in messages(language, face):
+            found.setdefault((message.context, message.id), set()).add(message.string)
+    assert {text: said for text, said in found.items() if len(said) > 1} == {}
+
+
 @pytest.mark.parametrize(("language", "face"), EACH)
 def test_places_are_the_same(language: str, face: str) -> None:
     for message in messages(language, face):
