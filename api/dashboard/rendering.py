@@ -17,7 +17,7 @@ from markupsafe import Markup, escape
 from api import locale
 from api.dashboard.visitor import NOBODY, Visitor
 from api.expected import expected
-from api.locale.statuses import status_word
+from api.locale.statuses import run_word, status_word
 from api.openings import opening
 from api.wording import tries
 from plans.units import format_duration
@@ -124,6 +124,7 @@ def _environment() -> Environment:
         "expected": expected,
         "told": locale.told,
         "word": status_word,
+        "run_word": run_word,
         "of_plan": locale.of_plan,
         "opening": opening,
         "tries": tries,

@@ -51,3 +51,8 @@ def status_word(status: object) -> str:
     if name == "up":
         return pgettext("a service", "up")
     return _(_WORDS[name]) if name in _WORDS else name.replace("_", " ")
+
+
+def run_word(status: object) -> str:
+    """Return how a run stands as people read it: in some languages not in the words of a step."""
+    return pgettext("a run", "failed") if str(status) == "failed" else status_word(status)
