@@ -78,7 +78,7 @@ def sections(
             "ended_at": run["ended_at"],
             "took": duration(used(run, now)) if over else "",
         },
-        "next": {"next": what_next(state, now, view.path)},
+        "next": {"next": what_next(state, now, view.path), "is_asking": bool(cards.total)},
         "obstacles": {"in_the_way": in_the_way},
         "services": {"services": _services(state, run, now)},
         "findings": {

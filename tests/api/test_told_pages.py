@@ -113,6 +113,19 @@ async def test_what_acts_stands_above_the_services_and_the_rest_is_one_link_away
     assert "asks nothing" in calm.words
 
 
+async def test_nothing_else_is_stuck_beside_a_question(
+    http: httpx2.AsyncClient, api: Caller, engine: Application
+) -> None:
+    await api.store(
+        "drorch: 1\nplan: town\nsteps: {calm: {wait: 1h}, power: {manual: Is it on?}}\n"
+    )
+    run = await api.start()
+    await api.asks(run, "power")
+    words = (await show(http, f"/runs/{run}")).words
+    assert "Nothing else is stuck" in words
+    assert "Nothing is stuck" not in words
+
+
 async def test_a_live_run_on_simulated_machines_says_so_everywhere(
     http: httpx2.AsyncClient, api: Caller, engine: Application
 ) -> None:
