@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from api.dashboard.glance import Glance
+from api.dashboard.run_now import is_back
 from api.dashboard.run_view import band_of
 from api.locale import _, ngettext
 from api.routes.desk import Desk
@@ -31,6 +32,7 @@ async def open_cards(desk: Desk) -> list[Json]:
         state = await desk.reader.state(line.id)
         run = await desk.run_json(line)
         done = run["counts"]["healthy"] + run["counts"]["skipped"]
+        own = [service for service in run["services"] if not service["external"]]
         cards.append(
             run
             | {
@@ -38,7 +40,8 @@ async def open_cards(desk: Desk) -> list[Json]:
                 "asked": len(needs_attention(state)),
                 "done": done,
                 "all": len(state.steps),
-                "services_up": sum(s["state"] == "up" for s in run["services"]),
+                "own_services": len(own),
+                "own_services_up": sum(is_back(run, service) for service in own),
                 "is_live": state.mode is Mode.LIVE,
             }
         )
@@ -72,6 +75,7 @@ async def _by_plan(desk: Desk, mode: Mode) -> Mapping[str, RunLine]:
 def _rehearsal(mode: Mode, run: Json, stored: StoredPlan) -> Json:
     return {
         "mode": mode,
+        "is_imagined": mode is Mode.LIVE and run["simulated"],
         "run": run["id"],
         "status": run["status"],
         "at": run["ended_at"] or run["created_at"],

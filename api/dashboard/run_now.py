@@ -11,7 +11,7 @@ from api.dashboard.waits import Waits, waits_of, word_of
 from api.expected import basis_words
 from api.wording import Json, seen, used
 from drorch.run.state import RunState
-from drorch.run.status import NOT_BEGUN, StepStatus
+from drorch.run.status import NOT_BEGUN, Mode, StepStatus
 from drorch.run.stuck import Stuck, last_heard, stuck
 from drorch.run.views import counts, examined_words, step_json
 
@@ -47,15 +47,20 @@ def progress(state: RunState, run: Json) -> Progress:
     return Progress(
         done=examined["seen"] if examined else steps_done,
         total=examined["machines"] if examined else steps,
-        up=sum(s["state"] == _UP for s in own),
+        up=sum(is_back(run, s) for s in own),
         services=len(own),
-        first_up=sum(s["state"] == _UP for s in first),
+        first_up=sum(is_back(run, s) for s in first),
         first=len(first),
         steps_done=steps_done,
         steps=steps,
         acting=found[StepStatus.STARTING] + found[StepStatus.VERIFYING],
         examined=seen(run) if examined else "",
     )
+
+
+def is_back(run: Json, service: Json) -> bool:
+    """Return whether it is up; a simulation knows nothing of the real one, and tells of its own."""
+    return bool(service["up_at"]) if run["mode"] == Mode.SIMULATE else service["state"] == _UP
 
 
 def tally(state: RunState, run: Json) -> list[tuple[str, int]]:

@@ -113,6 +113,17 @@ async def test_what_acts_stands_above_the_services_and_the_rest_is_one_link_away
     assert "asks nothing" in calm.words
 
 
+async def test_a_simulation_counts_the_services_that_came_back_in_it(
+    http: httpx2.AsyncClient, api: Caller, engine: Application
+) -> None:
+    await api.store(BARE)
+    run = await api.start("simulate")
+    await api.status(run, "succeeded")
+    page = await show(http, f"/runs/{run}")
+    assert "[SIM] 1/1 " in page.words
+    assert "unknown" in page.words, "how the real one is, it does not know"
+
+
 async def test_nothing_else_is_stuck_beside_a_question(
     http: httpx2.AsyncClient, api: Caller, engine: Application
 ) -> None:
@@ -134,7 +145,9 @@ async def test_a_live_run_on_simulated_machines_says_so_everywhere(
     assert (await api.get(f"/runs/{run}"))["simulated"] is True
     assert (await api.get("/runs"))["items"][0]["simulated"] is True
     assert (await api.get(f"/runs/{run}/report"))["run"]["simulated"] is True
-    assert "LIVE, SIMULATED" in (await show(http, "/")).words
+    words = (await show(http, "/")).words
+    assert "LIVE, SIMULATED" in words
+    assert "live, simulated" in words, "among the plans, as the last rehearsal"
     classes = [s.get("class") or "" for s in (await show(http, "/")).all("span")]
     assert [c for c in classes if c.startswith("mode ")] == ["mode m-live-imagined"]
 
