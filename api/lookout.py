@@ -16,7 +16,8 @@ from drorch.engine.lookout import Lookout, Watched, watched
 from drorch.errors import DrorchError
 from drorch.journal.recoveries import Recoveries
 from drorch.journal.shelf import StoredPlan
-from drorch.model.plan import Plan
+from drorch.model.plan import CheckSpec, MachineRef, Plan
+from drorch.ports.check import CheckResult, Verdict
 from plans import load
 
 log = structlog.get_logger()
@@ -33,7 +34,7 @@ async def keep_lookout(app: Application) -> None:
         lookout = Lookout(
             sightings=app.sightings,
             scope=_Scope(app, wanted.look_every).watched,
-            prober=app.prober,
+            prober=_Stoppable(app),
             clock=app.clock,
             holder=f"{app.driver}#{secrets.token_hex(6)}",
             every=wanted.look_every,
@@ -43,6 +44,19 @@ async def keep_lookout(app: Application) -> None:
         except Exception:  # a task boundary: looking must never end what recovers
             log.exception("lookout.failed", again_in=_AGAIN)
             await asyncio.sleep(_AGAIN)
+
+
+class _Stoppable:
+    """A prober that calls nothing out while drorch is halted, as everything that goes out."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
+        if check.kind == "callout" and await self._app.site.halted() is not None:
+            told = "drorch is halted: nothing is called"
+            return CheckResult(verdict=Verdict.BROKEN, evidence=told)
+        return await self._app.prober.probe(check, machine)
 
 
 class _Scope:

@@ -93,8 +93,14 @@ def _plan_line(stored: StoredPlan, plan: Plan | None, rehearsals: Sequence[Json]
         "machines": sum(step.machine is not None for step in plan.steps) if plan else 0,
         "services": len(plan.services) if plan else 0,
         "rehearsals": rehearsals,
-        "is_proven": plan is not None and any(r["good"] and not r["is_older"] for r in rehearsals),
+        "is_proven": plan is not None and any(_proves(r) for r in rehearsals),
     }
+
+
+def _proves(rehearsal: Json) -> bool:
+    """Tell whether it shows that the plan as it is now fits the fleet; a simulation asks nobody."""
+    asks_nobody = rehearsal["mode"] is Mode.SIMULATE
+    return bool(rehearsal["good"]) and not rehearsal["is_older"] and not asks_nobody
 
 
 def connector_lines(names: Sequence[str], types: Mapping[str, str], seen: Glance) -> list[Json]:

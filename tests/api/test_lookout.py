@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from api.bootstrap import Application
-from api.lookout import keep_lookout
+from api.lookout import _Stoppable, keep_lookout
 from api.settings import Settings
 from connectors.simulated.server import Simulator
 from drorch.journal.service_sightings import Key
@@ -227,3 +227,17 @@ async def test_nobody_looks_by_a_plan_that_nobody_signed(
             return (await app.sightings.all())[Key("other", "desk")].age_s > 3
 
         await until(left_alone)
+
+
+async def test_nothing_is_called_out_while_drorch_is_halted(
+    application: Application, api: Caller
+) -> None:
+    counting = Counting(application.prober)
+    application.prober = counting
+    door = _Stoppable(application)
+    called = CheckSpec(kind="callout", name="door", params={"name": "door", "with": {}})
+    await api.post("/halt", json={"reason": "who is that?"})
+    told = await door.probe(called, None)
+    assert (counting.asked, told.evidence) == ([], "drorch is halted: nothing is called")
+    await door.probe(CheckSpec(kind="tcp", name="t", params={"host": "127.0.0.1", "port": 9}), None)
+    assert counting.asked == ["tcp"]

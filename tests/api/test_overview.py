@@ -37,11 +37,13 @@ async def test_an_ordinary_day_tells_what_was_never_rehearsed(
         "1 plan was never rehearsed successfully as it is now: town"
         in (await show(http, "/")).words
     )
-    run = await api.start("simulate")
-    await api.status(run, "succeeded")
+    await api.status(await api.start("simulate"), "succeeded")
+    page = await show(http, "/")
+    assert "simulation" in page.words
+    assert "never rehearsed successfully" in page.words, "a simulation asks nobody"
+    await api.status(await api.start("dry-run"), "succeeded")
     page = await show(http, "/")
     assert "Every plan was rehearsed as it is now." in page.words
-    assert "simulation" in page.words
     changed = (await api.get("/plans/town/revisions/1"))["source"] + "\n# changed\n"
     await api.store(changed)
     page = await show(http, "/")
