@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
-from urllib.parse import parse_qs
 
 import structlog
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth import COOKIE, PLAIN_COOKIE, PUBLIC, May
+from api.dashboard.form_fields import fields_of
 from api.dashboard.rendering import VERSION, page
 from api.dashboard.visitor import own_path
 from api.locale import _, noted
@@ -18,7 +17,6 @@ from api.locale import told as said
 from api.login import Attempt, FrontDoor
 from api.oidc import CALLBACK, WITHIN, Provider, words_of
 from api.schemas.access_problems import LoginRefusedError, TooManyRequestsError
-from api.schemas.problem_types import InvalidRequestError, MediaTypeError
 from drorch.access.oidc import OidcError
 from drorch.access.people import SESSION
 from drorch.access.principal import Caller
@@ -30,6 +28,7 @@ router = APIRouter()
 
 LEAVING = "__Host-drorch-oidc"
 PLAIN_LEAVING = "drorch-oidc"
+_PROGRAMS = "programs send a token and no log-in"
 _REFUSED = noted(
     "Name, password and code do not fit together. A code works once: wait for the next."
 )
@@ -100,7 +99,7 @@ async def login_page(
 @router.post("/login", dependencies=[PUBLIC])
 async def log_in(request: Request) -> Response:
     """Begin a session, or show the page again without saying what was wrong."""
-    fields = await _fields(request)
+    fields = await fields_of(request, programs=_PROGRAMS)
     door: FrontDoor = request.app.state.front_door
     next_ = own_path(fields.get("next", ""))
     attempt = Attempt(
@@ -141,7 +140,7 @@ async def log_out(request: Request, caller: Anyone) -> Response:
 async def begin_oidc(request: Request) -> Response:
     """Send the browser to the provider; without it the page says so, and works all the same."""
     provider: Provider | None = request.app.state.provider
-    next_ = own_path((await _fields(request)).get("next", ""))
+    next_ = own_path((await fields_of(request, programs=_PROGRAMS)).get("next", ""))
     if provider is None:
         return _shown(request, next_=next_)
     here = provider.settings.address or f"{request.url.scheme}://{request.url.netloc}"
@@ -196,17 +195,3 @@ async def _come_back(request: Request) -> Response:
 
 def _address(request: Request) -> str:
     return request.client.host if request.client else ""
-
-
-async def _fields(request: Request) -> Mapping[str, str]:
-    """Return the fields of a form. Raises `MediaTypeError` or `InvalidRequestError`."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise MediaTypeError(
-            "this address takes the page's own form", hint="programs send a token and no log-in"
-        )
-    try:
-        fields = parse_qs((await request.body()).decode(), max_num_fields=10)
-    except ValueError as error:
-        raise InvalidRequestError("the form cannot be read") from error
-    return {name: values[-1] for name, values in fields.items()}

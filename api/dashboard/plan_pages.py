@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Request
@@ -14,13 +14,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from api.auth import READING, Rehearser, named
+from api.dashboard.form_fields import fields_of
 from api.dashboard.rendering import VERSION, page
 from api.dashboard.visitor import visitor_of
 from api.locale import _
 from api.operations import Wish, chosen, start_run
 from api.routes.desk import Desk, TheDesk
 from api.routes.graphs import graph_json
-from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError, MediaTypeError
+from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
 from api.schemas.runs import RunRequest
 from drorch.access.principal import Caller, Means, NotAllowedError, RequestKey
 from drorch.access.roles import Role, is_allowed, to_start
@@ -77,7 +78,7 @@ async def start_by_form(
 ) -> RedirectResponse | HTMLResponse:
     """Start a run by the page's form and go to it; what refuses it is said on the page."""
     found, stored = await desk.plan(plan)
-    fields = await _fields(request)
+    fields = await fields_of(request, programs="programs use POST /api/v1/runs")
     try:
         wanted = _wanted(plan, fields)
         caller = _once(caller, fields.get("key", ""), fields)
@@ -152,20 +153,6 @@ def _wish(caller: Caller, wanted: RunRequest, plan: Plan, stored: StoredPlan) ->
         only=wanted.only,
         break_glass=wanted.break_glass,
     )
-
-
-async def _fields(request: Request) -> Mapping[str, str]:
-    """Return the fields of the form. Raises `MediaTypeError` or `InvalidRequestError`."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise MediaTypeError(
-            "this address takes the page's own form", hint="programs use POST /api/v1/runs"
-        )
-    try:
-        fields = parse_qs((await request.body()).decode(), max_num_fields=12)
-    except ValueError as error:
-        raise InvalidRequestError("the form cannot be read") from error
-    return {name: values[-1].replace("\r\n", "\n") for name, values in fields.items()}
 
 
 def _numbers(plan: Plan, waves: Sequence[Sequence[str]]) -> list[list[int]]:

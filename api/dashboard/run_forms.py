@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse
@@ -12,10 +12,11 @@ from starlette.exceptions import HTTPException
 
 from api.auth import Approver, Decider, Rehearser, named
 from api.dashboard.band import band_of
+from api.dashboard.form_fields import fields_of
 from api.operations import OF_RUN, OF_STEP, Approval
 from api.routes.decisions import approve, decide
 from api.routes.desk import Desk, TheDesk
-from api.schemas.problem_types import InvalidRequestError, MediaTypeError
+from api.schemas.problem_types import InvalidRequestError
 from api.schemas.runs import ApproveRun, Decide
 from api.telling import connector_types
 from drorch.access.principal import Caller, Means
@@ -70,21 +71,13 @@ async def _back(desk: Desk, run: str, told: Json) -> RedirectResponse:
 
 
 async def _fields(request: Request) -> Mapping[str, str]:
-    """Return the fields of a form. Raises `MediaTypeError` or `InvalidRequestError`."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise MediaTypeError(
-            "this address takes the page's own forms", hint="programs use /api/v1/runs/..."
-        )
+    """Return what a form decides. Raises `MediaTypeError` or `InvalidRequestError`."""
+    fields = await fields_of(request, programs="programs use /api/v1/runs/...")
+    told = {name: fields.get(name, "") for name in ("comment", "by", "digest", "break_glass")}
     try:
-        fields = parse_qs((await request.body()).decode(), max_num_fields=10)
-        names = ("comment", "by", "digest", "break_glass")
-        told = {name: fields.get(name, [""])[-1].replace("\r\n", "\n") for name in names}
         ApproveRun(**told)  # as strict as the call for programs
     except ValidationError as error:
         raise InvalidRequestError(str(error.errors()[0]["msg"])) from error
-    except ValueError as error:
-        raise InvalidRequestError("the form cannot be read") from error
     return told
 
 
