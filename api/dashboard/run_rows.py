@@ -111,7 +111,8 @@ def is_mine(state: RunState, number: int, who: Collection[str]) -> bool:
     own, step = state.steps[number], state.step(number)
     wanted = own.assign or getattr(step.action, "assign", None) or step.contact
     names = [own.decided_by, own.accepted_by, wanted or ""]
-    names += [n for c in state.plan.contacts if c.id == wanted for n in (c.name, c.email)]
+    if (contact := state.plan.contact(wanted)) is not None:
+        names += [contact.name, contact.email]
     return any(name.lower() in who for name in names if name)
 
 

@@ -111,10 +111,9 @@ def _in_the_way(state: RunState, run: Json, asked: Collection[str]) -> list[Json
 
 def _services(state: RunState, run: Json, now: datetime) -> list[Json]:
     """Return the services, first tier first, each with whom to call and how late it is."""
-    contacts = {c.id: c for c in state.plan.contacts}
     shown = []
     for service in run["services"]:
-        contact = contacts.get(service["contact"] or "")
+        contact = state.plan.contact(service["contact"])
         name, phone = (contact.name, contact.phone) if contact else ("", "")
         early, late = _expected(service["eta"])
         told = {

@@ -121,8 +121,8 @@ def word_of(state: RunState, number: int) -> str:
 
 def _who(state: RunState, number: int) -> str:
     own, step = state.steps[number], state.step(number)
-    wanted = own.assign or step.contact or state.plan.owner
-    return next((c.name for c in state.plan.contacts if c.id == wanted), "")
+    contact = state.plan.contact(own.assign or step.contact or state.plan.owner)
+    return contact.name if contact else ""
 
 
 def _starting(state: RunState, number: int, own: StepState) -> Waits:

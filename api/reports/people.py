@@ -113,11 +113,11 @@ def manual_actions(recorded: Sequence[Recorded], state: RunState) -> list[Json]:
 def _question(state: RunState, number: int, event: ev.StepAsked) -> Json:
     step = state.step(number)
     assign = event.assign or step.contact or state.plan.owner
-    name = next((c.name for c in state.plan.contacts if c.id == assign), assign)
+    contact = state.plan.contact(assign)
     return {
         "step": step.id,
         "question": event.question or (step.action.ask if isinstance(step.action, Manual) else ""),
-        "assign": name,
+        "assign": contact.name if contact else assign,
         "asked_at": stamp(event.at),
         "answered_at": None,
         "waited_s": None,

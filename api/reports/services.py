@@ -56,7 +56,7 @@ def services(state: RunState, earlier: Sequence[Earlier] = ()) -> list[Json]:
         up_at = service_up_at(state, service)
         rto = service.rto.total_seconds() if service.rto else None
         rta = between(state.started_at, up_at)
-        contact = next((c.name for c in state.plan.contacts if c.id == service.contact), None)
+        contact = state.plan.contact(service.contact)
         before = [
             {"run": run.run, "mode": run.mode, "rta_s": run.services.get(service.id)}
             for run in earlier
@@ -65,7 +65,8 @@ def services(state: RunState, earlier: Sequence[Earlier] = ()) -> list[Json]:
             {"id": service.id, "title": dict(service.title), "tier": service.tier}
             | {"rto_s": rto, "rta_s": rta, "met": met_by(state, service, rto, rta)}
             | {"external": service.external, "open_by": open_by_json(state, service)}
-            | {"up_at": stamp(up_at), "contact": contact, "earlier": before}
+            | {"up_at": stamp(up_at), "contact": contact.name if contact else None}
+            | {"earlier": before}
             | {"from_paper": _from_paper(state, service)}
         )
     return found

@@ -230,3 +230,7 @@ class Plan:
     contacts: tuple[Contact, ...] = ()
     services: tuple[Service, ...] = ()
     groups: tuple[Group, ...] = ()
+
+    def contact(self, name: str | None) -> Contact | None:
+        """Return the contact with the id *name*."""
+        return next((contact for contact in self.contacts if contact.id == name), None)

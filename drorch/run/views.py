@@ -255,8 +255,7 @@ def _who(state: RunState, step: Step, own: StepState) -> Json | None:
     """Return the contact who must act, while somebody must."""
     if own.ask is None and not own.error:
         return None
-    wanted = own.assign or step.contact or state.plan.owner
-    contact = next((c for c in state.plan.contacts if c.id == wanted), None)
+    contact = state.plan.contact(own.assign or step.contact or state.plan.owner)
     if contact is None:
         return None
     return {
