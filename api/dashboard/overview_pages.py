@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
@@ -10,8 +10,9 @@ from fastapi.responses import HTMLResponse
 from api import estates
 from api.auth import READING
 from api.dashboard import overview
+from api.dashboard.around import around
 from api.dashboard.glance import FleetGlance
-from api.dashboard.rendering import VERSION, page
+from api.dashboard.rendering import page
 from api.dashboard.visitor import visitor_of
 from api.orchestrators import orchestrators
 from api.routes.desk import Desk, TheDesk
@@ -60,7 +61,7 @@ async def start_page(request: Request, desk: TheDesk) -> HTMLResponse:
         connectors_configured=bool(names),
         runs=overview.run_lines([await desk.run_json(line) for line in lines]),
         nodes=await orchestrators(desk.app),
-        **_around(desk),
+        **around(desk),
     )
 
 
@@ -79,10 +80,5 @@ async def runs_list(
         runs=overview.run_lines([await desk.run_json(line) for line in lines]),
         next=to_cursor(" ".join(lines[-1].place)) if more else None,
         is_later=cursor is not None,
-        **_around(desk),
+        **around(desk),
     )
-
-
-def _around(desk: Desk) -> dict[str, Any]:
-    zone = desk.app.settings.server.timezone
-    return {"now": desk.app.clock.now(), "zone": zone, "version": VERSION}

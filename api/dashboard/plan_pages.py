@@ -14,8 +14,9 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import ValidationError
 
 from api.auth import READING, Rehearser, named
+from api.dashboard.around import around
 from api.dashboard.form_fields import fields_of
-from api.dashboard.rendering import VERSION, page
+from api.dashboard.rendering import page
 from api.dashboard.visitor import visitor_of
 from api.locale import _
 from api.operations import Wish, chosen, start_run
@@ -63,8 +64,7 @@ def _plan_page(
         two=desk.app.settings.policy.policy().takes_two(Mode.LIVE),
         refused=refused,
         key=uuid4().hex,
-        zone=desk.app.settings.server.timezone,
-        version=VERSION,
+        **around(desk),
     )
 
 

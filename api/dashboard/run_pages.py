@@ -11,7 +11,8 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.responses import Response
 
 from api.auth import READING
-from api.dashboard.rendering import VERSION, page
+from api.dashboard.around import around
+from api.dashboard.rendering import page
 from api.dashboard.run_board import Board, Boards, refresh, row_key
 from api.dashboard.run_cards import cards, names_of, rights_of
 from api.dashboard.run_rows import Show, View
@@ -123,10 +124,10 @@ async def _looked_at(request: Request, desk: Desk, view: View) -> tuple[Board, d
     asked, rights = cards(state), rights_of(request, state)
     zone = desk.app.settings.server.timezone
     at = f"/runs/{quote(state.run, safe='')}"
-    around = {"at": at, "mode": band.address, "zone": zone, "has_names": bool(view.who)}
+    place = {"at": at, "mode": band.address, "zone": zone, "has_names": bool(view.who)}
     if events:
-        refresh(board, view, sections(view, run, asked, events), around)
-    made = {**around, **_around(desk), **whole(state, run, band, asked, rights)}
+        refresh(board, view, sections(view, run, asked, events), place)
+    made = {**place, **around(desk), **whole(state, run, band, asked, rights)}
     return board, {**made, "visitor": visitor_of(request), "now": view.now}
 
 
@@ -171,13 +172,8 @@ async def step_page(
         mode=band.address,
         rights=rights_of(request, state),
         **shown,
-        **_around(desk),
+        **around(desk),
     )
-
-
-def _around(desk: Desk) -> dict[str, Any]:
-    zone = desk.app.settings.server.timezone
-    return {"now": desk.app.clock.now(), "zone": zone, "version": VERSION}
 
 
 def _types(desk: Desk) -> Mapping[str, str]:
