@@ -26,11 +26,11 @@ RUN := $(VENV)/bin
 READY := $(VENV)/.ready
 LAB_READY := $(VENV)/.ready-lab
 
-.PHONY: help setup demo test browser lint types types-js check lab crash chaos chaos-sample simulate fuzz bench \
+.PHONY: help setup demo test browser lint types types-js check lab crash chaos chaos-sample simulate property fuzz bench \
 	bench-peers bench-listeners bench-flood bench-pages schemathesis screenshots catalogues schema lock bundle bundle-proof image-proof clean
 
 help: ## this menu
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 	@echo
 	@echo "  PYTHON=python3.13  which Python makes .venv     WHEELHOUSE=dir  install from there, without network"
 
