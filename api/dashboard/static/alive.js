@@ -1,7 +1,7 @@
 // Says how old the data is, in words; a page that stands still must not look alive.
 // @ts-check
 
-const STALE_AFTER = 25_000;
+export const STALE_AFTER = 25_000;
 
 export class Alive {
   constructor() {

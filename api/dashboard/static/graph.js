@@ -2,7 +2,7 @@
 // Places never change: only classes, names and texts are exchanged, so the focus stays where it is.
 // @ts-check
 
-const STALE_AFTER = 25_000;
+import { STALE_AFTER } from "./alive.js";
 
 /** @typedef {SVGGElement} Node_ a box in the picture, with the link that it is */
 
@@ -41,8 +41,8 @@ class Walk {
   /** Makes the picture one tab stop, also after nodes were exchanged. */
   one() {
     const nodes = this.nodes();
-    const key = this.here?.dataset.k;
-    this.here = nodes.find((it) => it.dataset.k === key) ?? nodes[0] ?? null;
+    const key = this.here?.dataset["k"];
+    this.here = nodes.find((it) => it.dataset["k"] === key) ?? nodes[0] ?? null;
     for (const node of nodes) {
       const wanted = node === this.here ? "0" : "-1";
       const link = linkOf(node);
@@ -63,7 +63,7 @@ class Walk {
   light(node) {
     for (const line of this.picture.querySelectorAll(".line.lit")) line.classList.remove("lit");
     if (!node || !this.picture.contains(node)) return;
-    const place = CSS.escape(node.dataset.place ?? "");
+    const place = CSS.escape(node.dataset["place"] ?? "");
     const lines = this.picture.querySelectorAll(`.line[data-from="${place}"], .line[data-to="${place}"]`);
     for (const line of lines) line.classList.add("lit");
   }
@@ -87,7 +87,7 @@ class Walk {
     if (key === "ArrowLeft") return nearest(node, needed(node, nodes));
     if (key === "ArrowRight") return nearest(node, dependants(node, nodes));
     if (key !== "ArrowUp" && key !== "ArrowDown") return undefined;
-    const column = nodes.filter((it) => it.dataset.column === node.dataset.column);
+    const column = nodes.filter((it) => it.dataset["column"] === node.dataset["column"]);
     return column[column.indexOf(node) + (key === "ArrowUp" ? -1 : 1)] ?? node;
   }
 }
@@ -104,14 +104,14 @@ function linkOf(node) {
 
 /** @param {Node_} node @param {Node_[]} nodes */
 function needed(node, nodes) {
-  const places = new Set((node.dataset.needs ?? "").split(" "));
-  return nodes.filter((it) => places.has(it.dataset.place ?? "-"));
+  const places = new Set((node.dataset["needs"] ?? "").split(" "));
+  return nodes.filter((it) => places.has(it.dataset["place"] ?? "-"));
 }
 
 /** @param {Node_} node @param {Node_[]} nodes */
 function dependants(node, nodes) {
-  const place = node.dataset.place ?? "-";
-  return nodes.filter((it) => (it.dataset.needs ?? "").split(" ").includes(place));
+  const place = node.dataset["place"] ?? "-";
+  return nodes.filter((it) => (it.dataset["needs"] ?? "").split(" ").includes(place));
 }
 
 /** The one whose height differs least; the node itself where there is none.
@@ -179,11 +179,11 @@ function keepFresh(fresh) {
     };
     request.send();
   };
-  const asking = setInterval(ask, Number(fresh.dataset.every) * 1_000);
+  const asking = setInterval(ask, Number(fresh.dataset["every"]) * 1_000);
   document.addEventListener("visibilitychange", ask);
   setInterval(() => {
     if (ended) clearInterval(asking);
-    else if (stale) stale.textContent = Date.now() - heard > STALE_AFTER ? `▲ ${fresh.dataset.stale ?? ""}` : "";
+    else if (stale) stale.textContent = Date.now() - heard > STALE_AFTER ? `▲ ${fresh.dataset["stale"] ?? ""}` : "";
   }, 1_000);
 }
 
