@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 from drorch.model.plan import Callout, Wait
+from drorch.run.schedule import full_limit, unmet_needs
 from drorch.run.state import RunState, StepState
 from drorch.run.status import Ask, Mode, OrderKind, StepStatus
 from drorch.run.views import shown_status
-from drorch.run.waiting import limit_keys, limit_of
 from drorch.run.words import span
 
 _MOST_NAMED = 3
@@ -79,28 +79,18 @@ def _ready(state: RunState, number: int, own: StepState) -> Waits:
 
 def _full(state: RunState, number: int) -> Waits | None:
     """Return the limit that keeps a ready step waiting, with how many slots it has."""
-    bucket = state.bucket(number)
-    if not bucket.slot:
+    full = full_limit(state, state.bucket(number))
+    if full is None:
         return None
-    for key in limit_keys(bucket):
-        limit = limit_of(state, key)
-        if limit is not None and state.slots.get(key, 0) >= limit:
-            kind, name = key
-            return Waits("slot", text=name, place=kind, limit=limit)
-    return None
+    (kind, name), limit = full
+    return Waits("slot", text=name, place=kind, limit=limit)
 
 
 def _unmet(state: RunState, number: int) -> Waits:
-    """Name what is not satisfied yet: at most three, the obstructed first."""
-    found: list[tuple[int, int]] = []
-    for edge in state.graph.needs[number]:
-        level = state.levels[edge.node]
-        met = {"healthy": level.satisfied, "started": level.started, "finished": level.finished}
-        if not met[edge.when]:
-            found.append((-level.obstruct, edge.node))
-    found.sort(key=lambda entry: entry[0])
-    named = tuple(_need(state, node) for _, node in found[:_MOST_NAMED])
-    return Waits("needs", needs=named, more=max(0, len(found) - _MOST_NAMED))
+    """Name what is not satisfied yet: at most three."""
+    nodes = unmet_needs(state, number)
+    named = tuple(_need(state, node) for node in nodes[:_MOST_NAMED])
+    return Waits("needs", needs=named, more=max(0, len(nodes) - _MOST_NAMED))
 
 
 def _need(state: RunState, node: int) -> Need:

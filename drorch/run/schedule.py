@@ -67,12 +67,29 @@ def _admit(state: RunState, used: dict[tuple[str, str], int], bucket: Bucket) ->
 
 def what_is_full(state: RunState, bucket: Bucket) -> str:
     """Return which limit keeps a ready step waiting, in words; empty if none does."""
-    if not bucket.slot:
+    full = full_limit(state, bucket)
+    if full is None:
         return ""
-    for key in limit_keys(bucket):
+    (kind, name), limit = full
+    where = f" of {kind} {name}" if name else ""
+    return f"all {limit} slots{where} are taken"
+
+
+def full_limit(state: RunState, bucket: Bucket) -> tuple[tuple[str, str], int] | None:
+    """Return the first limit that keeps a ready step waiting, and how many slots it has."""
+    for key in limit_keys(bucket) if bucket.slot else ():
         limit = limit_of(state, key)
         if limit is not None and state.slots.get(key, 0) >= limit:
-            kind, name = key
-            where = f" of {kind} {name}" if name else ""
-            return f"all {limit} slots{where} are taken"
-    return ""
+            return key, limit
+    return None
+
+
+def unmet_needs(state: RunState, number: int) -> list[int]:
+    """Return what a step needs that is not satisfied yet, the obstructed first."""
+    found: list[tuple[int, int]] = []
+    for edge in state.graph.needs[number]:
+        level = state.levels[edge.node]
+        met = {"healthy": level.satisfied, "started": level.started, "finished": level.finished}
+        if not met[edge.when]:
+            found.append((-level.obstruct, edge.node))
+    return [node for _, node in sorted(found, key=lambda entry: entry[0])]

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from drorch.model.plan import Callout, CheckSpec, Step, Wait
 from drorch.ports.connector import Finding, Power
 from drorch.run.decisions import approval_digest
-from drorch.run.schedule import what_is_full
+from drorch.run.schedule import unmet_needs, what_is_full
 from drorch.run.services import may_still_be, service_json
 from drorch.run.state import RunState, StepState
 from drorch.run.status import IN_FLIGHT, Ask, Mode, OrderKind, RunStatus, Scope, StepStatus
@@ -224,16 +224,10 @@ def _ready_waits_for(state: RunState, number: int, own: StepState) -> str:
 
 
 def _unmet(state: RunState, number: int) -> str:
-    """Name what is not satisfied yet: at most three, the obstructed first."""
-    names: list[tuple[int, str]] = []
-    for edge in state.graph.needs[number]:
-        level = state.levels[edge.node]
-        met = {"healthy": level.satisfied, "started": level.started, "finished": level.finished}
-        if not met[edge.when]:
-            names.append((-level.obstruct, _node_words(state, edge.node)))
-    names.sort(key=lambda entry: entry[0])
-    shown = ", ".join(name for _, name in names[:3])
-    return shown + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    """Name what is not satisfied yet: at most three."""
+    nodes = unmet_needs(state, number)
+    shown = ", ".join(_node_words(state, node) for node in nodes[:3])
+    return shown + (f" and {len(nodes) - 3} more" if len(nodes) > 3 else "")
 
 
 def _node_words(state: RunState, node: int) -> str:
