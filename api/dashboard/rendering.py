@@ -103,10 +103,10 @@ def say_in(context: str, message: str, /, **values: object) -> Markup:
     return _said(locale.pgettext(context, message), values)
 
 
-@cache
-def _environment() -> Environment:
+def environment_of(*folders: Path) -> Environment:
+    """Return what renders the templates of *folders*, with what every face says alike."""
     environment = Environment(
-        loader=FileSystemLoader([TEMPLATES, REPORTS, RUNBOOK]),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=visible,
@@ -114,29 +114,36 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "long_day": locale.long_day,
+        "minute": locale.hour_and_minute,
+        "of_plan": locale.of_plan,
+    }
+    environment.globals |= {
+        "_": say,
+        "language": locale.language,
+        "LANGUAGES": locale.LANGUAGES,
+    }
+    return environment
+
+
+@cache
+def _environment() -> Environment:
+    environment = environment_of(TEMPLATES, REPORTS, RUNBOOK)
+    environment.filters |= {
         "time": locale.time_of_day,
         "day": locale.day_and_time,
         "day_minute": locale.day_and_minute,
-        "long_day": locale.long_day,
         "seconds": seconds,
         "part": lambda value: quote(str(value), safe=""),
-        "minute": locale.hour_and_minute,
         "expected": expected,
         "told": locale.told,
         "word": status_word,
         "run_word": run_word,
-        "of_plan": locale.of_plan,
         "opening": opening,
         "tries": tries,
         "symbol": lambda status: SYMBOLS.get(str(status), ""),
     }
-    environment.globals |= {
-        "_": say,
-        "ngettext": say_many,
-        "pgettext": say_in,
-        "language": locale.language,
-        "LANGUAGES": locale.LANGUAGES,
-    }
+    environment.globals |= {"ngettext": say_many, "pgettext": say_in}
     return environment
 
 

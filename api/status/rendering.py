@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 
-from api import locale
-from api.dashboard.rendering import say, visible
+from api.dashboard.rendering import environment_of
 from api.status.board import Board, State
 from api.status.words import headline, moment, state_word, window, window_label
 
@@ -54,29 +53,13 @@ ELSEWHERE = Place(
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "of_plan": locale.of_plan,
-        "long_day": locale.long_day,
-        "minute": locale.hour_and_minute,
-        "state_word": state_word,
-        "symbol": _SYMBOLS.__getitem__,
-    }
+    environment = environment_of(HERE / "templates")
+    environment.filters |= {"state_word": state_word, "symbol": _SYMBOLS.__getitem__}
     environment.globals |= {
-        "_": say,
         "headline": headline,
         "moment": moment,
         "window": window,
         "window_label": window_label,
-        "language": locale.language,
-        "LANGUAGES": locale.LANGUAGES,
     }
     return environment
 
