@@ -19,9 +19,10 @@ from api.dashboard.form_fields import fields_of
 from api.dashboard.rendering import page
 from api.dashboard.visitor import visitor_of
 from api.locale import _
-from api.operations import Wish, chosen, start_run
+from api.operations import Wish, start_run
 from api.routes.desk import Desk, TheDesk
 from api.routes.graphs import graph_json
+from api.routes.runs import wish_of
 from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
 from api.schemas.runs import RunRequest
 from drorch.access.principal import Caller, Means, NotAllowedError, RequestKey
@@ -145,14 +146,7 @@ def _wish(caller: Caller, wanted: RunRequest, plan: Plan, stored: StoredPlan) ->
         raise ConfirmationNeededError(
             _("a live run powers real machines on: type {plan} to confirm it", plan=wanted.plan)
         )
-    return Wish(
-        chosen=chosen(stored, plan),
-        mode=mode,
-        caller=caller,
-        reason=wanted.reason,
-        only=wanted.only,
-        break_glass=wanted.break_glass,
-    )
+    return wish_of(caller, wanted, plan, stored)
 
 
 def _numbers(plan: Plan, waves: Sequence[Sequence[str]]) -> list[list[int]]:

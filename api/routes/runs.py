@@ -27,9 +27,12 @@ from api.routes.streaming import EventStream, still_known
 from api.schemas import runs as shapes
 from api.schemas.common import problems
 from api.schemas.problem_types import ConfirmationNeededError, InvalidRequestError
+from drorch.access.principal import Caller
 from drorch.access.roles import to_start
 from drorch.journal.following import last_seq
 from drorch.journal.pages import Place, RunFilter, events_page
+from drorch.journal.shelf import StoredPlan
+from drorch.model.plan import Plan
 from drorch.run.status import Mode, RunStatus, StepStatus
 from drorch.run.views import Json, shown_status, step_json
 
@@ -54,22 +57,25 @@ async def post_run(
     Where the policy wants two people for a live run, it awaits the approval of another one. A
     live run takes the role responder.
     """
-    mode = Mode(wanted.mode)
     caller = named(caller, wanted.by)
-    caller.by.allow(to_start(mode))
+    caller.by.allow(to_start(Mode(wanted.mode)))
     _confirmed(wanted)
     plan, stored = await desk.plan(wanted.plan, wanted.revision)
-    wish = Wish(
+    run, _ = await start_run(desk.app, wish_of(caller, wanted, plan, stored), keep_lease=False)
+    response.headers["Location"] = f"/api/v1/runs/{run}"
+    return await desk.shown(await desk.reader.state(run))
+
+
+def wish_of(caller: Caller, wanted: shapes.RunRequest, plan: Plan, stored: StoredPlan) -> Wish:
+    """Return what *wanted* asks to start, in the name of *caller*."""
+    return Wish(
         chosen=chosen(stored, plan),
-        mode=mode,
+        mode=Mode(wanted.mode),
         caller=caller,
         reason=wanted.reason,
         only=wanted.only,
         break_glass=wanted.break_glass,
     )
-    run, _ = await start_run(desk.app, wish, keep_lease=False)
-    response.headers["Location"] = f"/api/v1/runs/{run}"
-    return await desk.shown(await desk.reader.state(run))
 
 
 async def run_again(desk: Desk, effect: Effect) -> Response:
