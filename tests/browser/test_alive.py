@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 
 from tests.browser.site import Site, until
 from tests.browser.town import half_way, plan
-from tests.browser.watching import Watched, until_true, watched
+from tests.browser.watching import until_true, watched
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -75,7 +75,7 @@ async def test_a_page_that_hears_nothing_says_so(site: Site, browser: Browser) -
         page = await seen.page()
         await page.clock.install()
         await page.goto(f"/runs/{run}")
-        await _hears(page, seen)
+        await page.wait_for_selector("#fresh", timeout=PATIENCE)
         site.freeze()
         try:
             await page.clock.fast_forward(24_000)
@@ -89,11 +89,6 @@ async def test_a_page_that_hears_nothing_says_so(site: Site, browser: Browser) -
         await page.clock.resume()
         await says_paused(page)
         await until_true(page, "!document.querySelector('.stale')")
-
-
-async def _hears(page: Page, seen: Watched) -> None:
-    del seen
-    await page.wait_for_selector("#fresh", timeout=PATIENCE)
 
 
 async def test_a_screen_reader_is_told_little(site: Site, browser: Browser) -> None:
@@ -115,5 +110,7 @@ async def test_a_screen_reader_is_told_little(site: Site, browser: Browser) -> N
         site.call("POST", f"/runs/{run}/steps/san/approve", {})
         site.ended(run)
         await page.wait_for_selector('#live[data-over="yes"]', timeout=PATIENCE)
+        await page.wait_for_function("window.__told.length > 0", timeout=PATIENCE)
         told = [one for one in await page.evaluate("window.__told") if one[1].strip()]
-        assert len(told) <= 1 + (told[-1][0] - told[0][0]) / 9_500 if told else True
+        assert told, "something has happened, and was said"
+        assert len(told) <= 1 + (told[-1][0] - told[0][0]) / 9_500
