@@ -17,7 +17,7 @@ from drorch.errors import DrorchError
 from drorch.journal.recoveries import Recoveries
 from drorch.journal.shelf import StoredPlan
 from drorch.model.plan import CheckSpec, MachineRef, Plan
-from drorch.ports.check import CheckResult, Verdict
+from drorch.ports.check import CheckResult, Prober, Verdict
 from plans import load
 
 log = structlog.get_logger()
@@ -34,7 +34,7 @@ async def keep_lookout(app: Application) -> None:
         lookout = Lookout(
             sightings=app.sightings,
             scope=_Scope(app, wanted.look_every).watched,
-            prober=_Stoppable(app),
+            prober=_Stoppable(app, app.prober),
             clock=app.clock,
             holder=f"{app.driver}#{secrets.token_hex(6)}",
             every=wanted.look_every,
@@ -49,14 +49,15 @@ async def keep_lookout(app: Application) -> None:
 class _Stoppable:
     """A prober that calls nothing out while drorch is halted, as everything that goes out."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, prober: Prober) -> None:
         self._app = app
+        self._prober = prober
 
     async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
         if check.kind == "callout" and await self._app.site.halted() is not None:
             told = "drorch is halted: nothing is called"
             return CheckResult(verdict=Verdict.BROKEN, evidence=told)
-        return await self._app.prober.probe(check, machine)
+        return await self._prober.probe(check, machine)
 
 
 class _Scope:

@@ -233,8 +233,7 @@ async def test_nothing_is_called_out_while_drorch_is_halted(
     application: Application, api: Caller
 ) -> None:
     counting = Counting(application.prober)
-    application.prober = counting
-    door = _Stoppable(application)
+    door = _Stoppable(application, counting)
     called = CheckSpec(kind="callout", name="door", params={"name": "door", "with": {}})
     await api.post("/halt", json={"reason": "who is that?"})
     told = await door.probe(called, None)

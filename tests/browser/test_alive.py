@@ -110,7 +110,7 @@ async def test_a_screen_reader_is_told_little(site: Site, browser: Browser) -> N
         site.call("POST", f"/runs/{run}/steps/san/approve", {})
         site.ended(run)
         await page.wait_for_selector('#live[data-over="yes"]', timeout=PATIENCE)
-        await page.wait_for_function("window.__told.length > 0", timeout=PATIENCE)
+        await until_true(page, "window.__told.length > 0")
         told = [one for one in await page.evaluate("window.__told") if one[1].strip()]
         assert told, "something has happened, and was said"
         assert len(told) <= 1 + (told[-1][0] - told[0][0]) / 9_500
