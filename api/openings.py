@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from babel.dates import format_datetime
 
-from api.locale import _, language, ngettext
+from api.locale import _, ngettext
+from api.locale.times import of_babel
 from drorch.model.hours import zone_named
 from plans.units import format_duration
 
@@ -76,7 +77,7 @@ def local(at: datetime, zone: str, now: datetime) -> str:
     """Return a moment as ``Mon 08:15`` there, with the date when it is not this week."""
     near = abs(at - now) < _THIS_WEEK
     there = at.astimezone(zone_named(zone) or UTC)
-    return format_datetime(there, "EEE HH:mm" if near else "EEE dd MMM HH:mm", locale=language())
+    return format_datetime(there, "EEE HH:mm" if near else "EEE dd MMM HH:mm", locale=of_babel())
 
 
 def _left(span: timedelta) -> str:

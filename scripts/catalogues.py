@@ -18,7 +18,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
+from typer.main import get_command
 
+from api.cli.commands import app
+from api.cli.manual import retell
 from api.locale.catalogue import CORE, FOLDER, LANGUAGES, WRITTEN
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +51,19 @@ def collect() -> Mapping[str, set[Message]]:
     for file in sorted((ROOT / "api").rglob("*")):
         if file.suffix in (".py", ".html", ".txt", ".css") and file.is_file():
             found[_face_of(file.relative_to(ROOT).as_posix())].update(_messages(file))
+    found["cli"].update(_manual())
+    return found
+
+
+def _manual() -> set[Message]:
+    """Return the help of the commands, as the commands themselves have it."""
+    found: set[Message] = set()
+
+    def keep(text: str) -> str:
+        found.add((text, None))
+        return text
+
+    retell(get_command(app), keep)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,6 +15,12 @@ from tests.real.postgres import PostgresServer, postgres_cluster
 
 
 def pytest_configure() -> None:
+    """Let commands speak English on any machine, and let Ctrl-C be heard."""
+    os.environ["DRORCH_LANG"] = "en"
+    _hear_interrupts()
+
+
+def _hear_interrupts() -> None:
     """Let Ctrl-C reach the processes that tests start, also where a shell's ``&`` started us.
 
     Such a shell has SIGINT ignored in what it puts into the background, and children inherit it.

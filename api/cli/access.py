@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 from api.access import WantedToken
 from api.cli.exits import WrongUseError
 from api.on_paper import Tick
+from api.locale import _
 from api.operations import Approval
 
 Json: TypeAlias = dict[str, Any]
@@ -124,7 +125,7 @@ async def find_run(access: Access, name: str, command: str = "drorch status {run
     if name == LAST:
         newest = await access.runs(1)
         if not newest.items:
-            raise WrongUseError("there is no run yet", hint="'drorch run FILE' makes one")
+            raise WrongUseError(_("there is no run yet"), hint=_("'drorch run FILE' makes one"))
         return str(newest.items[0]["id"])
     if not _LIKE_A_RUN.search(name):
         await _refuse_plan(access, name, command)
@@ -141,7 +142,8 @@ async def _refuse_plan(access: Access, name: str, command: str) -> None:
         return
     still_open = [run for run in runs if not run["ended_at"]]
     run = (still_open or runs)[0]["id"]
-    which = "open run" if still_open else "newest run (it has ended)"
-    raise WrongUseError(
-        f"{name} is a plan; its {which} is {run}", hint=f"type: {command.format(run=run)}"
-    )
+    if still_open:
+        which = _("{plan} is a plan; its open run is {run}", plan=name, run=run)
+    else:
+        which = _("{plan} is a plan; its newest run (it has ended) is {run}", plan=name, run=run)
+    raise WrongUseError(which, hint=_("type: {command}", command=command.format(run=run)))

@@ -12,6 +12,7 @@ from api.cli.board import Asking, Board, Card
 from api.cli.follow import Show
 from api.cli.keyboard import QUIET, Keyboard
 from api.cli.spans import clock_time
+from api.locale import _, language, noted, told
 from drorch.errors import CommandRejectedError
 
 _AGAIN_AFTER = 60.0
@@ -29,8 +30,25 @@ _FAILURE = {
     **dict.fromkeys(("a", "accept"), Verb.ACCEPT),
     **dict.fromkeys(("j", "reject"), Verb.REJECT),
 }
-_COMMENT = "comment (what you saw, for the report): "
-_EARLY = "typed before this could be read: not taken"
+_ANSWERS: Mapping[str, tuple[Mapping[str, Verb], Mapping[str, Verb]]] = {
+    "it": (
+        {**_MANUAL, "n": Verb.REJECT},
+        {
+            **dict.fromkeys(("r", "riprova", "retry"), Verb.RETRY),
+            **dict.fromkeys(("s", "salta", "skip"), Verb.SKIP),
+            **dict.fromkeys(("c", "convalida", "accept"), Verb.ACCEPT),
+            **dict.fromkeys(("l", "lascia", "lascia fallito", "reject"), Verb.REJECT),
+        },
+    )
+}
+"""The answers of a language, to a question and about a failure; those of others are English."""
+_TAKEN: Mapping[Verb, str] = {
+    Verb.APPROVE: noted("approve {step}"),
+    Verb.REJECT: noted("reject {step}"),
+    Verb.RETRY: noted("retry {step}"),
+    Verb.SKIP: noted("skip {step}"),
+    Verb.ACCEPT: noted("accept {step}"),
+}
 
 
 class Asker:
@@ -73,7 +91,7 @@ class Asker:
         elif self._card and self._card.step not in {card.step for card in cards}:
             self._task.cancel()
             self._task = None
-            self._say(remark=f"{self._card.step} was answered elsewhere")
+            self._say(remark=_("{step} was answered elsewhere", step=self._card.step))
 
     def _begin(self, run: Json, cards: list[Card]) -> None:
         now = asyncio.get_running_loop().time()
@@ -87,14 +105,16 @@ class Asker:
             self._say()
 
     async def _ask(self, run: Json, card: Card) -> None:
-        verbs = _MANUAL if card.manual else _FAILURE
+        manual, failure = _ANSWERS.get(language(), (_MANUAL, _FAILURE))
+        verbs = manual if card.manual else failure
         choices, remark = _choices(card), ""
         while (answer := (await self._answer(choices, remark, QUIET)).lower()) not in verbs:
             if not answer:
                 self._postpone(run, card)
                 return
-            remark = f"{answer!r} is not an answer"
-        comment = await self._answer(_COMMENT, f"{verbs[answer]} {card.step}", 0.0)
+            remark = _("{answer} is not an answer", answer=repr(answer))
+        taken = _(_TAKEN[verbs[answer]], step=card.step)
+        comment = await self._answer(_("comment (what you saw, for the report): "), taken, 0.0)
         given = Given(run=run["id"], verb=verbs[answer], step=card.step, comment=comment)
         await self._give(given)
 
@@ -102,7 +122,8 @@ class Asker:
         self._later[card.step] = asyncio.get_running_loop().time() + _AGAIN_AFTER
         until = datetime.now(UTC) + timedelta(seconds=_AGAIN_AFTER)
         self._put_off[card.step] = clock_time(until.isoformat(), run["timezone"])
-        self._say(remark=f"{card.step} is asked again at {self._put_off[card.step]}")
+        again = self._put_off[card.step]
+        self._say(remark=_("{step} is asked again at {time}", step=card.step, time=again))
 
     async def _give(self, given: Given) -> None:
         assert given.step is not None  # noqa: S101 (questions belong to steps)
@@ -110,7 +131,8 @@ class Asker:
         try:
             await self._access.decide(given)
         except CommandRejectedError as error:
-            self._say(remark=f"{given.step}: refused: {error.message}")
+            why = told(error.message)
+            self._say(remark=_("{step}: refused: {why}", step=given.step, why=why))
         else:
             self._say()
 
@@ -122,9 +144,9 @@ class Asker:
 
     def _changed(self) -> None:
         """Show what was typed."""
-        told = self._asking
-        remark = _EARLY if self._keyboard.early else told.remark.replace(_EARLY, "")
-        self._say(step=told.step, words=told.words, typed=self._keyboard.typed, remark=remark)
+        asked, early = self._asking, _("typed before this could be read: not taken")
+        remark = early if self._keyboard.early else asked.remark.replace(early, "")
+        self._say(step=asked.step, words=asked.words, typed=self._keyboard.typed, remark=remark)
 
     def _say(self, *, step: str = "", words: str = "", typed: str = "", remark: str = "") -> None:
         self._asking = Asking(step, words, typed, remark, dict(self._put_off))
@@ -133,8 +155,8 @@ class Asker:
 
 def _choices(card: Card) -> str:
     if card.manual:
-        return "[y]es, [n]o, Enter for later: "
-    return "[r]etry, [s]kip, [a]ccept (you vouch for it), re[j]ect, Enter for later: "
+        return _("[y]es, [n]o, Enter for later: ")
+    return _("[r]etry, [s]kip, [a]ccept (you vouch for it), re[j]ect, Enter for later: ")
 
 
 def exact_commands(run: Json, program: str) -> Mapping[str, str]:

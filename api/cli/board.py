@@ -9,16 +9,22 @@ from datetime import datetime
 from typing import NamedTuple
 
 from api.cli.access import Json
-from api.cli.spans import clock_time, counted, moment, span
+from api.cli.behind import count_behind
+from api.cli.spans import clock_time, moment, span
+from api.cli.states import state_word
 from api.cli.words import ASK, BAD, CALM, GOOD, WARN
+from api.locale import _, language, ngettext, noted, told
 from api.wording import tries
 
 MODES: Mapping[str, tuple[str, str]] = {
-    "live": ("LIVE RUN", "bold white on red"),
-    "dry-run": ("DRY RUN - nothing is touched", "bold black on cyan"),
-    "simulate": ("SIMULATION - nothing is contacted", "bold white on blue"),
+    "live": (noted("LIVE RUN"), "bold white on red"),
+    "dry-run": (noted("DRY RUN - nothing is touched"), "bold black on cyan"),
+    "simulate": (noted("SIMULATION - nothing is contacted"), "bold white on blue"),
 }
-SIMULATED = ("LIVE RUN, SIMULATED FLEET - nothing real is touched", "bold white on magenta")
+SIMULATED = (
+    noted("LIVE RUN, SIMULATED FLEET - nothing real is touched"),
+    "bold white on magenta",
+)
 
 GLYPHS: Mapping[str, tuple[str, str]] = {
     "pending": ("□", "dim"),
@@ -73,7 +79,7 @@ class Card(NamedTuple):
         """Say how much waits for this; empty when nothing does."""
         if not self.behind:
             return ""
-        return f"{counted(self.behind, 'step waits', 'steps wait')} behind it"
+        return ngettext("{n} step waits behind it", "{n} steps wait behind it", self.behind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,20 +118,23 @@ class Board:
             return []
         wanted = run["approval"]
         until = clock_time(wanted["until"], run["timezone"])
-        what = (
-            f"{wanted['asked_by']} has asked for this {run['mode']} run; a second person has to "
-            f"approve it until {until}, or it ends by itself"
+        what = _(
+            "{name} has asked for this {mode} run; a second person has to "
+            "approve it until {until}, or it ends by itself",
+            name=wanted["asked_by"],
+            mode=state_word(run["mode"]),
+            until=until,
         )
+        alone = f"{self.program} approve {run['id']} --break-glass 'WHY'"
         card = Card(
             step=run["id"],
             what=what,
-            hint="nothing has begun. Alone, with nobody to ask: "
-            f"{self.program} approve {run['id']} --break-glass 'WHY'",
-            who="somebody with the role responder, other than who asked",
+            hint=_("nothing has begun. Alone, with nobody to ask: {command}", command=alone),
+            who=_("somebody with the role responder, other than who asked"),
             behind=0,
             since="",
             command=f"{self.program} approve {run['id']} --comment '..'",
-            others=f"or {self.program} abort {run['id']}",
+            others=_("or {command}", command=f"{self.program} abort {run['id']}"),
             asks=False,
             manual=False,
         )
@@ -134,11 +143,13 @@ class Board:
     def _card(self, run: Json, step: Json, behind: int, now: datetime) -> Card:
         manual = step["asks"] == "manual"
         title = f"{step['title']}: " if step["title"] not in ("", step["id"]) else ""
-        what = step["question"] if manual else evidence_first(step["error"] or step["waits_for"])
+        what = step["question"]
+        if not manual:
+            what = told(evidence_first(step["error"] or step["waits_for"]))
         return Card(
             step=step["id"],
             what=f"{title}{what}",
-            hint="" if manual else step["hint"] or "",
+            hint="" if manual else told(step["hint"] or ""),
             who=_who(step),
             behind=behind,
             since=_age(step["ready_at"], now) if manual else "",
@@ -172,8 +183,11 @@ class Board:
             if step["status"] in _RANKS and step["status"] != "waiting" and step["id"] not in shown
         ]
         stuck, acting = sum(r < 4 for r in rest), sum(r == _RANKS["starting"] for r in rest)
-        parts = ((stuck, "stuck"), (acting, "acting"))
-        return ", ".join(f"{many} more {word}" for many, word in parts if many)
+        parts = (
+            (stuck, ngettext("{n} more stuck", "{n} more stuck", stuck)),
+            (acting, ngettext("{n} more acting", "{n} more acting", acting)),
+        )
+        return ", ".join(words for many, words in parts if many)
 
     def holder(self, run: Json) -> str:
         """Name the unsettled step that most pending ones wait for, and how many."""
@@ -183,7 +197,7 @@ class Board:
         if not holding:
             return ""
         most = max(holding, key=lambda step: behind[step["id"]])
-        return f"{most['id']} holds {behind[most['id']]}"
+        return _("{step} holds {n}", step=most["id"], n=behind[most["id"]])
 
     def _counted(self, run: Json) -> Mapping[str, int]:
         if self._of != run["id"]:
@@ -193,8 +207,8 @@ class Board:
 
 def _others(step: Json) -> str:
     if step["asks"] is None:
-        return "what is held must not be started"
-    return "or reject" if step["asks"] == "manual" else "or skip, accept, reject"
+        return _("what is held must not be started")
+    return _("or reject") if step["asks"] == "manual" else _("or skip, accept, reject")
 
 
 _RANKS = {
@@ -232,19 +246,21 @@ def why(step: Json, now: datetime) -> str:
     """Return why a step is not done yet; never empty."""
     status = step["status"]
     if status == "failed":
-        return step["error"] or "it failed"
-    waits_for: str = step["waits_for"]
+        return told(step["error"]) or _("it failed")
+    waits_for = told(step["waits_for"] or "")
     if status == "verifying":
         bad = next((c for c in step["checks"] if c["healthy"] is False), None)
-        told = f"{bad['kind']}: {short_evidence(bad['evidence'])}" if bad else f"for {waits_for}"
-        return f"{_age(step['running_at'] or step['started_at'], now)}{_again(step)} {told}"
+        for_what = _("for {what}", what=waits_for)
+        seen = f"{bad['kind']}: {told(short_evidence(bad['evidence']))}" if bad else for_what
+        return f"{_age(step['running_at'] or step['started_at'], now)}{_again(step)} {seen}"
     if status == "starting":
-        return f"{_age(step['attempt_at'], now)}{_again(step)} for {waits_for}"
+        for_what = _("for {what}", what=waits_for)
+        return f"{_age(step['attempt_at'], now)}{_again(step)} {for_what}"
     if status in ("pending", "blocked"):
-        return f"waits for {waits_for or 'what it needs'}"
+        return _("waits for {what}", what=waits_for or _("what it needs"))
     if status == "ready" and step["error"]:
-        return f"{waits_for or 'its turn'}; {step['error']}"
-    return waits_for or "its turn"
+        return f"{waits_for or told('its turn')}; {told(step['error'])}"
+    return waits_for or told("its turn")
 
 
 def short_evidence(evidence: str) -> str:
@@ -256,14 +272,14 @@ def short_evidence(evidence: str) -> str:
 _EVIDENCE = re.compile(r"asked (?P<asked>.+?): (?P<answer>.+)", re.DOTALL)
 
 
-def evidence_first(told: str) -> str:
+def evidence_first(why: str) -> str:
     """Return what came back before what was asked: a long address must not hide a ``503``."""
-    return _EVIDENCE.sub(r"\g<answer> (asked \g<asked>)", told)
+    return _EVIDENCE.sub(r"\g<answer> (asked \g<asked>)", why)
 
 
 def _again(step: Json) -> str:
     again = step["tries"] + step["tries_before"] > 1
-    return f" attempt {tries(step)}" if again else ""
+    return _(" attempt {n}", n=tries(step)) if again else ""
 
 
 def _age(since: str | None, now: datetime) -> str:
@@ -274,54 +290,9 @@ def _age(since: str | None, now: datetime) -> str:
 def _who(step: Json) -> str:
     who = step["who"]
     if not who:
-        return "nobody is named in the plan"
+        return _("nobody is named in the plan")
     reach = "  ".join(part for part in (who["phone"], who["email"]) if part)
     return f"{who['name']}  {reach}".strip()
-
-
-def count_behind(steps: Sequence[Json]) -> dict[str, int]:
-    """Return for each step how many others need it, directly or not."""
-    number = {step["id"]: place for place, step in enumerate(steps)}
-    members: dict[str, int] = {}
-    for place, step in enumerate(steps):
-        if step["group"]:
-            members[step["group"]] = members.get(step["group"], 0) | 1 << place
-    after: list[list[int]] = [[] for _ in steps]
-    for place, step in enumerate(steps):
-        for need in step["depends_on"]:
-            for before in _places(need["step"], number, members):
-                after[before].append(place)
-    return _closed(steps, after)
-
-
-def _places(target: str, number: Mapping[str, int], members: Mapping[str, int]) -> list[int]:
-    if target in number:
-        return [number[target]]
-    mask, places = members.get(target, 0), []
-    while mask:
-        low = mask & -mask
-        places.append(low.bit_length() - 1)
-        mask ^= low
-    return places
-
-
-def _closed(steps: Sequence[Json], after: Sequence[Sequence[int]]) -> dict[str, int]:
-    """Count by sets of bits, so that ten thousand steps cost no more than a blink each."""
-    masks: list[int | None] = [None] * len(steps)
-    for start in range(len(steps)):
-        stack = [start]
-        while stack:
-            place = stack[-1]
-            missing = [n for n in after[place] if masks[n] is None]
-            if missing:
-                stack += missing
-                continue
-            stack.pop()
-            mask = 0
-            for n in after[place]:
-                mask |= (masks[n] or 0) | 1 << n
-            masks[place] = mask
-    return {step["id"]: (masks[n] or 0).bit_count() for n, step in enumerate(steps)}
 
 
 def progress(run: Json) -> tuple[int, int, str]:
@@ -331,13 +302,13 @@ def progress(run: Json) -> tuple[int, int, str]:
     done = counts["healthy"] + counts["skipped"]
     acting = counts["starting"] + counts["verifying"]
     parts: list[tuple[int, str]] = [
-        (counts["waiting"], "need a person"),
-        (counts["failed"], "failed"),
-        (counts["blocked"], "blocked"),
-        (acting, "acting"),
-        (counts["ready"], "queued"),
-        (counts["pending"], "pending"),
-        (counts["cancelled"], "cancelled"),
+        (counts["waiting"], _("need a person")),
+        (counts["failed"], state_word("failed")),
+        (counts["blocked"], state_word("blocked")),
+        (acting, _("acting")),
+        (counts["ready"], _("queued")),
+        (counts["pending"], state_word("pending")),
+        (counts["cancelled"], state_word("cancelled")),
     ]
     return done, total, " · ".join(f"{n} {word}" for n, word in parts if n)
 
@@ -345,47 +316,52 @@ def progress(run: Json) -> tuple[int, int, str]:
 def status_words(run: Json) -> str:
     """Return a run's status; one that is open and that nobody drives does not go on."""
     alone = not run.get("driven", True) and run["status"] in _DRIVEN
-    return f"{run['status']} (no driver)" if alone else str(run["status"])
+    status = state_word(run["status"])
+    return _("{status} (no driver)", status=status) if alone else status
 
 
 def undriven_words(run: Json, program: str) -> tuple[str, str]:
     """Say that nobody drives a run, and what to type."""
     at = clock_time(run.get("recorded_at"), run["timezone"])
-    since = f" since {at}" if at else ""
     # A run is carried on beside its store, never through a service.
-    here, remote, _ = program.partition(" --server ")
-    where = "Type on the machine of the service" if remote else "Type"
-    return (
-        f"NOBODY DRIVES THIS RUN{since}: nothing new is started.",
-        f"{where}: {here} run --continue {run['id']}",
-    )
+    here, remote, _server = program.partition(" --server ")
+    command = f"{here} run --continue {run['id']}"
+    alone = _("NOBODY DRIVES THIS RUN: nothing new is started.")
+    if at:
+        alone = _("NOBODY DRIVES THIS RUN since {time}: nothing new is started.", time=at)
+    if remote:
+        return alone, _("Type on the machine of the service: {command}", command=command)
+    return alone, _("Type: {command}", command=command)
 
 
-def service_title(service: Json, language: str = "en") -> str:
-    """Return a service's name in *language*, or in any it has."""
+def service_title(service: Json) -> str:
+    """Return a service's name in the language spoken here, or in any it has."""
     titles = service["title"]
-    return str(titles.get(language) or next(iter(titles.values()), service["id"]))
+    return str(titles.get(language()) or next(iter(titles.values()), service["id"]))
 
 
 def elsewhere(service: Json, now: datetime) -> str:
     """Return what is known of a service that drorch only watches."""
     if service["state"] not in ("up", "down"):
-        return "runs elsewhere"
-    return f"elsewhere, {service['state']} {_age(service['since'], now)}".rstrip()
+        return _("runs elsewhere")
+    state = state_word(service["state"])
+    return _("elsewhere, {state} {span}", state=state, span=_age(service["since"], now)).rstrip()
 
 
 def service_time(service: Json, run: Json, now: datetime) -> str:
     """Return a service's recovery time so far against its objective."""
-    goal = f" of {span(service['rto'])}" if service["rto"] else ""
     if service["rta"] is not None:
-        late = " LATE" if service["met"] is False else ""
-        return f"{span(service['rta'])}{goal}{late}"
+        return _against(service["rta"], service["rto"], late=service["met"] is False)
     if service["external"]:
         return elsewhere(service, now)
     began = moment(run["started_at"])
     ended = moment(run["ended_at"]) or now
     if began is None:
-        return goal.removeprefix(" of ")
+        return span(service["rto"]) if service["rto"] else ""
     used = (ended - began).total_seconds()
-    late = " LATE" if service["rto"] and used > service["rto"] else ""
-    return f"{span(used)}{goal}{late}"
+    return _against(used, service["rto"], late=bool(service["rto"] and used > service["rto"]))
+
+
+def _against(used: float, goal: float | None, *, late: bool) -> str:
+    time = _("{used} of {goal}", used=span(used), goal=span(goal)) if goal else span(used)
+    return _("{time} LATE", time=time) if late else time

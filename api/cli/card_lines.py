@@ -10,6 +10,7 @@ from rich.text import Text
 from api.cli.board import Asking, Card
 from api.cli.screen import marked
 from api.cli.words import ASK
+from api.locale import _
 
 _EDGE = " ┃ "
 _MOST_WRAPPED = 4
@@ -34,13 +35,13 @@ def card_lines(cards: Sequence[Card], asking: Asking, width: int, room: int) -> 
     if rest := ordered[shown:]:
         lines = lines[: room - 1]
         names = ", ".join(_named(card, asking) for card in rest)
-        lines.append(_line(f"and {len(rest)} more: {names}", style=ASK))
+        lines.append(_line(_("and {n} more: {names}", n=len(rest), names=names), style=ASK))
     return lines[:room]
 
 
 def _named(card: Card, asking: Asking) -> str:
     until = asking.put_off.get(card.step)
-    return f"{card.step} (put off until {until})" if until else card.step
+    return _("{step} (put off until {until})", step=card.step, until=until) if until else card.step
 
 
 def _card(card: Card, asking: Asking, width: int, most: int) -> list[Text]:
@@ -53,12 +54,12 @@ def _card(card: Card, asking: Asking, width: int, most: int) -> list[Text]:
         if len(told) > most:
             told = [*told[: most - 1], f"{told[most - 1]} …"]
         lines = [head, *(_line(f"  {part}", style="bold") for part in told)]
-    since = f", asked {card.since} ago" if card.since else ""
+    since = _(", asked {span} ago", span=card.since) if card.since else ""
     lines.append(_line(f"  {card.who}{since}"))
     if card.step == asking.step and asking.words:
         return [*lines, *_prompt(asking)]
     until = asking.put_off.get(card.step)
-    later = f"put off until {until}; " if until else ""
+    later = _("put off until {until}; ", until=until) if until else ""
     return [*lines, _line(f"  {later}{_fitting(card, width - 5 - len(later))}", style="cyan")]
 
 

@@ -18,19 +18,26 @@ from api.cli.exits import WrongUseError
 from api.cli.local import LocalAccess
 from api.cli.runs_commands import Run
 from api.cli.screen import note, say
+from api.locale import _, ngettext, noted
 from drorch.errors import ConfigurationError
 from drorch.journal.arrival import Arrival, take_in
 from drorch.journal.backup import new_file
 from drorch.journal.carrying import RunFile, exported, read_file
 
 _TOLD = {
-    Arrival.ENDED: "it has ended; read it with '{drorch} status {run}' and '{drorch} report {run}'",
-    Arrival.READABLE: "it is open elsewhere and here for reading only: '{drorch} status {run}'",
-    Arrival.KNOWN: "the very same journal is here already; nothing was changed",
-    Arrival.CARRIED_ON: "it is open here now: 'drorch serve' takes it up by itself, or "
-    "'{drorch} run --continue {run}'",
+    Arrival.ENDED: noted(
+        "it has ended; read it with '{drorch} status {run}' and '{drorch} report {run}'"
+    ),
+    Arrival.READABLE: noted(
+        "it is open elsewhere and here for reading only: '{drorch} status {run}'"
+    ),
+    Arrival.KNOWN: noted("the very same journal is here already; nothing was changed"),
+    Arrival.CARRIED_ON: noted(
+        "it is open here now: 'drorch serve' takes it up by itself, or "
+        "'{drorch} run --continue {run}'"
+    ),
 }
-_NEVER = (
+_NEVER = noted(
     "THE OTHER COPY OF {run} MUST NEVER BE CARRIED ON AGAIN: two of them would both start "
     "machines. Where it came from, keep drorch stopped, or end the run there: drorch abort {run} "
     "(that stops nothing that runs). Holds do not come along: place them here again before you "
@@ -55,7 +62,7 @@ def export(
     with new_file(out) as fresh:
         fresh.write_bytes(content)
     events = len(content.splitlines()) - 2
-    note(f"{out}: {events} events")
+    note(ngettext("{file}: {n} events", "{file}: {n} events", events, file=out))
 
 
 async def _exported(where: Surroundings, run: str) -> bytes:
@@ -87,10 +94,10 @@ def import_(
     where = _local(context, "import")
     found = read_file(_content(file))
     arrival = run_async(_taken_in(where, found, carry_on=carry_on, why=break_glass.strip()))
-    say(f"{found.run}: {len(found.lines)} events")
-    note(_TOLD[arrival].format(run=found.run, drorch=where.program))
+    say(ngettext("{run}: {n} events", "{run}: {n} events", len(found.lines), run=found.run))
+    note(_(_TOLD[arrival], run=found.run, drorch=where.program))
     if arrival is Arrival.CARRIED_ON:
-        note(_NEVER.format(run=found.run), style="bold red")
+        note(_(_NEVER, run=found.run), style="bold red")
 
 
 def _content(file: Path) -> bytes:
@@ -98,7 +105,8 @@ def _content(file: Path) -> bytes:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"{file} cannot be read: {error.strerror}", hint="check the path"
+            _("{file} cannot be read: {why}", file=file, why=error.strerror),
+            hint=_("check the path"),
         ) from error
 
 
@@ -107,9 +115,14 @@ async def _taken_in(where: Surroundings, file: RunFile, *, carry_on: bool, why: 
         alone = carry_on and app.settings.policy.policy().takes_two(file.state.mode)
         if alone and not file.state.is_over and not why:
             raise WrongUseError(
-                f"{file.run} is a live run, and [policy] live_runs wants two people for one",
-                hint="this machine cannot know who approved it there: --break-glass 'why' carries "
-                "it on alone, which is recorded",
+                _(
+                    "{run} is a live run, and [policy] live_runs wants two people for one",
+                    run=file.run,
+                ),
+                hint=_(
+                    "this machine cannot know who approved it there: --break-glass 'why' carries "
+                    "it on alone, which is recorded"
+                ),
             )
         after = {"carry_on": carry_on, "mode": str(file.state.mode), "plan": file.state.plan.digest}
         act = system_caller().act("run.import", f"run/{file.run}", after=after, reason=why)
@@ -121,7 +134,10 @@ def _local(context: typer.Context, verb: str) -> Surroundings:
     where = surroundings(context)
     if where.server:
         raise WrongUseError(
-            f"'drorch {verb}' works on the journal itself, not through a service",
-            hint="leave --server away, on a machine whose drorch.toml names the journal",
+            _(
+                "'drorch {command}' works on the journal itself, not through a service",
+                command=verb,
+            ),
+            hint=_("leave --server away, on a machine whose drorch.toml names the journal"),
         )
     return where

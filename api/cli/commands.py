@@ -28,6 +28,7 @@ from api.cli import (
 )
 from api.cli.context import Surroundings
 from api.cli.demo.command import demo
+from api.locale import _
 
 app = typer.Typer(
     name="drorch",
@@ -48,7 +49,7 @@ def _print_version(wanted: bool) -> None:
         try:
             typer.echo(f"drorch {version('drorch')}")
         except PackageNotFoundError:
-            typer.echo("drorch (not installed)")
+            typer.echo(_("drorch (not installed)"))
         raise typer.Exit
 
 

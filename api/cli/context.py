@@ -21,6 +21,7 @@ from api.cli.program import program_of
 from api.cli.remote import RemoteAccess
 from api.cli.salvage import readable
 from api.cli.screen import note
+from api.locale import _, told
 from api.settings import Settings, load_settings
 from drorch.errors import ConfigurationError, DrorchError, JournalUnavailableError
 
@@ -84,7 +85,8 @@ def _anchor(app: Application) -> None:
     try:
         app.anchor.write()
     except (DrorchError, SQLAlchemyError, OSError) as error:
-        note(f"warning: the record of acts was not anchored: {error}", style="yellow")
+        why = told(str(error))
+        note(_("warning: the record of acts was not anchored: {why}", why=why), style="yellow")
 
 
 def _opened(settings: Settings) -> Application:
@@ -96,8 +98,12 @@ def _opened(settings: Settings) -> Application:
             raise
         raise _unwritable(settings, error.message, error.hint) from error
     except OSError as error:
-        told = f"data_dir {settings.data_dir} cannot be used: {error.strerror or error}"
-        raise _unwritable(settings, told, "check that this user may write there") from error
+        why = _(
+            "data_dir {folder} cannot be used: {why}",
+            folder=settings.data_dir,
+            why=error.strerror or error,
+        )
+        raise _unwritable(settings, why, _("check that this user may write there")) from error
 
 
 def _unwritable(settings: Settings, message: str, hint: str) -> JournalUnavailableError:
@@ -106,8 +112,12 @@ def _unwritable(settings: Settings, message: str, hint: str) -> JournalUnavailab
     other = "DRORCH_DATA_DIR=~/drorch-tmp drorch run PLAN --mode live"
     return JournalUnavailableError(
         message,
-        hint=f"{hint}. To recover at once, without what was recorded there: {other} "
-        "(what runs is verified, not restarted; holds and a halt are not known there)",
+        hint=_(
+            "{hint}. To recover at once, without what was recorded there: {command} "
+            "(what runs is verified, not restarted; holds and a halt are not known there)",
+            hint=told(hint),
+            command=other,
+        ),
     )
 
 

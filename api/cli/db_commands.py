@@ -15,6 +15,7 @@ from api.cli.exits import Exit, WrongUseError
 from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, complain, note, print_json, say
+from api.locale import _, ngettext, noted, told
 from api.settings import Settings
 from drorch.journal.backup import Copied, back_up
 from drorch.journal.backup import restore as put_back
@@ -28,7 +29,7 @@ db_app = typer.Typer(
     help="The journal's database: upgrade it, check it, back it up, put a backup back.",
 )
 
-_FLAWED = (
+_FLAWED = noted(
     "do not delete anything, and do not carry the runs above on: drorch will not guess what "
     "happened in them. Keep a copy as it is now, then put back the newest 'drorch db backup' that "
     "passes this check; runs that are not named are whole, and 'drorch export' takes them along"
@@ -45,10 +46,17 @@ def upgrade(context: typer.Context) -> None:
     _refuse_engine(settings)
     done = upgrade_database(settings.place)
     if done.old == done.new:
-        say(f"{settings.place.shown}: schema {done.new} already, nothing to do")
+        say(
+            _(
+                "{journal}: schema {version} already, nothing to do",
+                journal=settings.place.shown,
+                version=done.new,
+            )
+        )
     else:
-        old = "empty" if done.old is None else f"schema {done.old}"
-        say(f"{settings.place.shown}: {old} -> schema {done.new}")
+        old = _("empty") if done.old is None else _("schema {version}", version=done.old)
+        new = _("schema {version}", version=done.new)
+        say(f"{settings.place.shown}: {old} -> {new}")
 
 
 def _refuse_engine(settings: Settings) -> None:
@@ -56,8 +64,11 @@ def _refuse_engine(settings: Settings) -> None:
     locks = FileLeases(settings.data_dir / "leases")
     if settings.place.url is None and locks.holds(ENGINE):
         raise UpgradeRefusedError(
-            f"'drorch serve' runs on {settings.data_dir} and would not know the new tables",
-            hint="stop it, upgrade, and start the new version",
+            _(
+                "'drorch serve' runs on {folder} and would not know the new tables",
+                folder=settings.data_dir,
+            ),
+            hint=_("stop it, upgrade, and start the new version"),
         )
 
 
@@ -73,18 +84,21 @@ def check(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     if as_ is Format.JSON:
         print_json(asdict(found))
     else:
-        say(f"{settings.place.shown}: {found.runs} runs, {found.events} events read")
+        runs = ngettext("{n} runs", "{n} runs", found.runs)
+        read = ngettext("{n} events read", "{n} events read", found.events)
+        say(f"{settings.place.shown}: {runs}, {read}")
         _print_flaws(found.flaws)
     finish(Exit.ENDED_BADLY if found.flaws else Exit.DONE)
 
 
 def _print_flaws(flaws: Sequence[Flaw]) -> None:
     for flaw in flaws:
-        say(f"{flaw.run or 'database'}: {flaw.message}", style="red")
+        where = flaw.run or _("database")
+        say(f"{where}: {told(flaw.message)}", style="red")
     if flaws:
-        complain(f"the journal is not whole: {len(flaws)} found", _FLAWED)
+        complain(_("the journal is not whole: {n} found", n=len(flaws)), _(_FLAWED))
     else:
-        say("everything is there and can be read", style="green")
+        say(_("everything is there and can be read"), style="green")
 
 
 @db_app.command()
@@ -97,8 +111,14 @@ def backup(
     A laptop opens it: as drorch.db in an empty data_dir, with url = "sqlite".
     """
     copied = back_up(_local(context).place, file)
-    say(f"{file}: {copied.runs} runs, {copied.events} events")
-    _tell_open(copied, "whoever starts 'drorch serve' on this copy")
+    _tell_copied(str(file), copied)
+    _tell_open(
+        copied,
+        noted(
+            "open in it: {runs}; whoever starts 'drorch serve' on this copy carries them on, "
+            "which must not happen while anybody else does"
+        ),
+    )
 
 
 @db_app.command()
@@ -109,24 +129,33 @@ def restore(
     """Put a backup into the configured database, which has to be empty."""
     place = _local(context).place
     copied = put_back(file, place)
-    say(f"{place.shown}: {copied.runs} runs, {copied.events} events")
-    _tell_open(copied, "the next 'drorch serve' here")
+    _tell_copied(place.shown, copied)
+    _tell_open(
+        copied,
+        noted(
+            "open in it: {runs}; the next 'drorch serve' here carries them on, which must not "
+            "happen while anybody else does"
+        ),
+    )
 
 
-def _tell_open(copied: Copied, who: str) -> None:
+def _tell_copied(where: str, copied: Copied) -> None:
+    runs = ngettext("{n} runs", "{n} runs", copied.runs)
+    events = ngettext("{n} events", "{n} events", copied.events)
+    say(f"{where}: {runs}, {events}")
+
+
+def _tell_open(copied: Copied, words: str) -> None:
     if copied.still_open:
-        note(
-            f"open in it: {', '.join(copied.still_open)}; {who} carries them on, which must not "
-            "happen while anybody else does",
-            style="yellow",
-        )
+        runs = ", ".join(copied.still_open)
+        note(_(words, runs=runs), style="yellow")
 
 
 def _local(context: typer.Context) -> Settings:
     where = surroundings(context)
     if where.server:
         raise WrongUseError(
-            "'drorch db' works on the database itself, not through a service",
-            hint=repeat_options("leave --server away, on a machine whose drorch.toml names it"),
+            _("'drorch db' works on the database itself, not through a service"),
+            hint=repeat_options(_("leave --server away, on a machine whose drorch.toml names it")),
         )
     return where.settings()

@@ -16,6 +16,8 @@ from api.cli.program import repeat_options
 from api.cli.runs_commands import As, Run
 from api.cli.screen import Format, note, print_json, print_table, say
 from api.cli.spans import day_and_time
+from api.cli.states import power_word, state_word
+from api.locale import _, noted, pgettext, told
 from api.operations import Approval
 
 Step = Annotated[str, typer.Argument(metavar="STEP", help="The step that is decided about.")]
@@ -38,24 +40,24 @@ _RUN_HELP = {
     Verb.ABORT: "End a run; nothing that runs is stopped.",
 }
 _DONE = {
-    Verb.APPROVE: "approved",
-    Verb.REJECT: "rejected",
-    Verb.RETRY: "retried",
-    Verb.SKIP: "skipped",
-    Verb.ACCEPT: "accepted",
-    Verb.PAUSE: "paused",
-    Verb.RESUME: "resumed",
-    Verb.ABORT: "aborting",
+    Verb.APPROVE: noted("{what}: approved"),
+    Verb.REJECT: noted("{what}: rejected"),
+    Verb.RETRY: noted("{what}: retried"),
+    Verb.SKIP: noted("{what}: skipped"),
+    Verb.ACCEPT: noted("{what}: accepted"),
+    Verb.PAUSE: noted("{what}: paused"),
+    Verb.RESUME: noted("{what}: resumed"),
+    Verb.ABORT: noted("{what}: aborting"),
 }
 
 
 def add_decisions(app: typer.Typer) -> None:
     """Add one command for each verb."""
-    for verb, told in _STEP_HELP.items():
+    for verb, words in _STEP_HELP.items():
         command = approve if verb is Verb.APPROVE else _about_step(verb)
-        app.command(verb.value, help=told)(command)
-    for verb, told in _RUN_HELP.items():
-        app.command(verb.value, help=told)(_about_run(verb))
+        app.command(verb.value, help=words)(command)
+    for verb, words in _RUN_HELP.items():
+        app.command(verb.value, help=words)(_about_run(verb))
 
 
 def _about_step(verb: Verb) -> Callable[..., None]:
@@ -85,7 +87,7 @@ def approve(
 ) -> None:
     """Approve a step, or a whole run."""
     if step and break_glass:
-        raise WrongUseError("--break-glass is about a whole run", hint="leave STEP away")
+        raise WrongUseError(_("--break-glass is about a whole run"), hint=_("leave STEP away"))
     where = surroundings(context)
     if step:
         run_async(_decided(where, run, Verb.APPROVE, step, comment))
@@ -96,22 +98,31 @@ def approve(
 async def _approved(where: Surroundings, run: str, approval: Approval) -> None:
     async with where.access() as access:
         found = await find_run(access, run, f"{where.program} approve {{run}}")
-        told = await access.run(found)
-        if told["status"] != "awaiting_approval":
+        shown = await access.run(found)
+        if shown["status"] != "awaiting_approval":
             raise WrongUseError(
-                f"{found} is {told['status']}: the run itself needs no approval now",
-                hint=f"to answer for a step: 'drorch approve {found} STEP'",
+                _(
+                    "{run} is {status}: the run itself needs no approval now",
+                    run=found,
+                    status=state_word(shown["status"]),
+                ),
+                hint=_("to answer for a step: 'drorch approve {run} STEP'", run=found),
             )
         # What is approved is what was there when it was looked at, or nothing.
-        bound = replace(approval, digest=str(told["approval"]["digest"]))
+        bound = replace(approval, digest=str(shown["approval"]["digest"]))
         taken = await access.decide(Given(run=found, verb=Verb.APPROVE, approval=bound))
     if approval.break_glass:
-        note("THE GLASS IS BROKEN: one person has approved a live run alone", style="bold red")
+        broken = _("THE GLASS IS BROKEN: one person has approved a live run alone")
+        note(broken, style="bold red")
     if taken:
-        say(f"{found}: approved; it begins")
+        say(_("{run}: approved; it begins", run=found))
     else:
-        say(f"{found}: approved; it begins as soon as a process drives it")
-        note(repeat_options(f"hint: carry it on with 'drorch run --continue {found}'"))
+        say(_("{run}: approved; it begins as soon as a process drives it", run=found))
+        _tell_how_to_carry_on(found)
+
+
+def _tell_how_to_carry_on(run: str) -> None:
+    note(repeat_options(_("hint: carry it on with 'drorch run --continue {run}'", run=run)))
 
 
 async def _decided(
@@ -123,24 +134,39 @@ async def _decided(
         taken = await access.decide(Given(run=found, verb=verb, step=step, comment=comment))
     about = f"{found} {step}" if step else found
     if taken and alone:
-        say(f"{about}: aborted here, as nobody drove it; nothing was started, nothing stopped")
+        say(
+            _(
+                "{what}: aborted here, as nobody drove it; nothing was started, nothing stopped",
+                what=about,
+            )
+        )
     elif taken:
-        say(f"{about}: {_DONE[verb]}")
+        say(_(_DONE[verb], what=about))
     else:
-        say(f"{about}: {verb} is recorded and takes effect as soon as a process drives the run")
-        note(repeat_options(f"hint: carry it on with 'drorch run --continue {found}'"))
+        say(
+            _(
+                "{what}: {verb} is recorded and takes effect as soon as a process drives the run",
+                what=about,
+                verb=verb,
+            )
+        )
+        _tell_how_to_carry_on(found)
 
 
 async def _ends_here(where: Surroundings, access: Access, run: str) -> bool:
     """Tell whether an abort is carried out by this process, and say what it may wait for."""
-    told = await access.run(run)
-    if where.server or told["driven"] or told["ended_at"]:
+    shown = await access.run(run)
+    if where.server or shown["driven"] or shown["ended_at"]:
         return False
-    ordered = [step["id"] for step in told["steps"] if step["status"] == "starting"]
+    ordered = [step["id"] for step in shown["steps"] if step["status"] == "starting"]
     if ordered:
         note(
-            f"nobody drives {run}: it is ended here, as soon as it is known what became of the "
-            f"orders that were sent for {', '.join(ordered)}; ctrl-C leaves it open"
+            _(
+                "nobody drives {run}: it is ended here, as soon as it is known what became of the "
+                "orders that were sent for {steps}; ctrl-C leaves it open",
+                run=run,
+                steps=", ".join(ordered),
+            )
         )
     return True
 
@@ -163,17 +189,29 @@ def hold(
 
 def _tell_held(held: Json) -> None:
     machine = f"{held['connector']}/{held['machine']}"
-    named = f" ({held['name']}, {held['power']})" if held["name"] else ""
+    named = f" ({held['name']}, {power_word(held['power'])})" if held["name"] else ""
     until = repeat_options(f"'drorch release {machine}'")
     if held["told"]:
-        say(f"{machine}: noted, but {held['told']}", style="bold yellow")
-        say(f"no run starts what is called that until {until}; it stands in 'holds' as unchecked")
+        but = _("{machine}: noted, but {why}", machine=machine, why=told(held["told"]))
+        say(but, style="bold yellow")
+        say(
+            _(
+                "no run starts what is called that until {command}; "
+                "it stands in 'holds' as unchecked",
+                command=until,
+            )
+        )
         return
-    say(f"{machine}{named}: held; no run starts it until {until}")
+    what = f"{machine}{named}"
+    say(_("{machine}: held; no run starts it until {command}", machine=what, command=until))
     if held["power"] in ("running", "starting"):
         say(
-            f"WARNING: {machine} ({held['name']}) IS RUNNING NOW; a hold does not stop it. "
-            "Cut its network or stop it on the hypervisor.",
+            _(
+                "WARNING: {machine} ({name}) IS RUNNING NOW; a hold does not stop it. "
+                "Cut its network or stop it on the hypervisor.",
+                machine=machine,
+                name=held["name"],
+            ),
             style="bold red",
         )
 
@@ -187,8 +225,10 @@ def release(context: typer.Context, machine: Machine) -> None:
     """Lift the hold of a machine."""
     connector, key = _parted(machine)
     if not run_async(_released(surroundings(context), connector, key)):
-        raise WrongUseError(f"{machine} is not held", hint="'drorch holds' lists what is")
-    say(f"{machine}: released")
+        raise WrongUseError(
+            _("{machine} is not held", machine=machine), hint=_("'drorch holds' lists what is")
+        )
+    say(_("{machine}: released", machine=machine))
 
 
 async def _released(where: Surroundings, connector: str, machine: str) -> bool:
@@ -200,7 +240,8 @@ def _parted(machine: str) -> tuple[str, str]:
     connector, slash, key = machine.partition("/")
     if not (slash and connector and key):
         raise WrongUseError(
-            f"{machine!r} names no machine", hint="write connector/machine, such as pve/101"
+            _("{machine} names no machine", machine=repr(machine)),
+            hint=_("write connector/machine, such as pve/101"),
         )
     return connector, key
 
@@ -212,21 +253,33 @@ def holds(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note("no machine is held")
+        note(_("no machine is held"))
     else:
         rows = [
             (
                 f"{h['connector']}/{h['machine']}",
                 h["name"] or "",
-                Text(h["told"] or h["power"] or "", style="yellow" if h["told"] else ""),
+                Text(_seen(h), style="yellow" if h["told"] else ""),
                 h["reason"],
                 h["by"],
                 day_and_time(h["at"], zone),
             )
             for h in found
         ]
-        print_table(("machine", "name", "now", "reason", "by", "since"), rows)
+        columns = (
+            _("machine"),
+            _("name"),
+            pgettext("a machine that is held", "now"),
+            pgettext("a column", "reason"),
+            pgettext("who did it", "by"),
+            pgettext("a column", "since"),
+        )
+        print_table(columns, rows)
     finish(Exit.DONE)
+
+
+def _seen(held: Json) -> str:
+    return told(held["told"] or "") or power_word(held["power"] or "")
 
 
 async def _holds(where: Surroundings) -> list[Json]:

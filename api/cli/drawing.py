@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from api.cli.access import Json
 from api.cli.screen import print_table, say
 from api.cli.spans import span
+from api.locale import _, ngettext
 from drorch.model.graph import Graph, expected
 from drorch.model.plan import Plan, When
 
@@ -59,19 +60,24 @@ def graph_json(plan: Plan) -> Json:
 def print_graph(plan: Plan) -> None:
     """Print the plan's waves for people, and how long it takes at least."""
     drawn = graph_json(plan)
-    say(f"{plan.id}: {plan.title or 'no title'}", style="bold")
-    goal = f", to be back within {span(drawn['rto_s'])}" if drawn["rto_s"] else ""
-    say(
-        f"{len(plan.steps)} steps, {drawn['machines']} machines, {len(drawn['waves'])} waves; "
-        f"the longest chain takes {span(drawn['expected_s'])}{goal}"
+    title = plan.title or _("no title")
+    say(f"{plan.id}: {title}", style="bold")
+    size = (
+        ngettext("{n} steps", "{n} steps", len(plan.steps)),
+        ngettext("{n} machines", "{n} machines", drawn["machines"]),
+        ngettext("{n} waves", "{n} waves", len(drawn["waves"])),
     )
+    longest = _("the longest chain takes {span}", span=span(drawn["expected_s"]))
+    if drawn["rto_s"]:
+        longest += _(", to be back within {span}", span=span(drawn["rto_s"]))
+    say(f"{', '.join(size)}; {longest}")
     rows = [
         (str(number), str(len(wave)), ", ".join(wave))
         for number, wave in enumerate(drawn["waves"], start=1)
     ]
-    print_table(("wave", "steps", ""), rows)
+    print_table((_("wave"), _("steps"), ""), rows)
     path = " -> ".join(f"{p['step']} ({span(p['expected_s'])})" for p in drawn["critical_path"])
-    say(f"critical path: {path}")
+    say(_("critical path: {steps}", steps=path))
 
 
 def mermaid(plan: Plan) -> str:

@@ -17,6 +17,7 @@ from api.cli.live import View
 from api.cli.local import LocalAccess
 from api.cli.screen import Format, complain, note, out, print_json
 from api.cli.summary import print_rehearsal, print_summary
+from api.locale import _, noted, told
 from drorch.engine.rehearsal import UNSEEN
 from drorch.ports.connector import Severity
 from drorch.ports.lease import Lease
@@ -52,13 +53,14 @@ async def carry_on(app: Application, run: str, lease: Lease | None, manner: Mann
     """Drive *run* to its end here and return the code that this command ends with."""
     access = LocalAccess(app)
     try:
-        told = await _driven(app, access, run, lease, manner)
+        ended = await _driven(app, access, run, lease, manner)
     except _NeedsPersonError as waiting:
         return _told_who_must_act(waiting.run, manner)
     except asyncio.CancelledError:
-        note(f"the run {run} stays open; carry it on with: {manner.program} run --continue {run}")
+        command = f"{manner.program} run --continue {run}"
+        note(_("the run {run} stays open; carry it on with: {command}", run=run, command=command))
         raise
-    return await _told_end(access, told, manner)
+    return await _told_end(access, ended, manner)
 
 
 async def _driven(
@@ -66,13 +68,13 @@ async def _driven(
 ) -> Json:
     recorded = await access.events(run, 0)
     # One that begins here tells all of itself; one that is carried on has told it before.
-    told = recorded[-1]["seq"] if lease is None and recorded else 0
+    before = recorded[-1]["seq"] if lease is None and recorded else 0
     async with _driving(app, run, lease) as driven:
         imagined = (await access.run(run))["mode"] in ("dry-run", "simulate")
         if imagined or manner.format is Format.JSON:
             return await _followed(access, run, Silence(), _attend(manner), driven)
         view = View(board=Board(manner.program))
-        with showing(app.settings.data_dir, view=view, told=told) as show:
+        with showing(app.settings.data_dir, view=view, told=before) as show:
             if not manner.may_ask:
                 return await _followed(access, run, show, _attend(manner), driven)
             asker = Asker(access, show, manner.program, raw=has_screen(out()))
@@ -114,11 +116,7 @@ def _attend(manner: Manner) -> Attend:
 
 
 _FOR_PEOPLE = (RunStatus.WAITING, RunStatus.AWAITING_APPROVAL)
-_THE_RUN = {
-    "question": "a second person has to approve it, within 15 minutes of when it was asked for",
-    "error": "",
-    "waits_for": "",
-}
+_OF_THE_RUN = noted("a second person has to approve it, within 15 minutes of when it was asked for")
 
 
 class _Patience:
@@ -136,13 +134,17 @@ class _Patience:
 def _told_who_must_act(run: Json, manner: Manner) -> Exit:
     if manner.format is Format.JSON:
         print_json(run)
-    note(f"the run {run['id']} waits for a person and stays open")
+    note(_("the run {run} waits for a person and stays open", run=run["id"]))
     for step, command in exact_commands(run, manner.program).items():
-        told = next((s for s in run["steps"] if s["id"] == step), _THE_RUN)
-        note(f"  {step}: {told['question'] or told['error'] or told['waits_for']}")
+        found = next((s for s in run["steps"] if s["id"] == step), None)
+        note(f"  {step}: {_wanted(found) if found else _(_OF_THE_RUN)}")
         note(f"    {command}")
-    note(f"then: {manner.program} run --continue {run['id']}")
+    note(_("then: {command}", command=f"{manner.program} run --continue {run['id']}"))
     return Exit.NEEDS_PERSON
+
+
+def _wanted(step: Json) -> str:
+    return step["question"] or told(step["error"] or step["waits_for"])
 
 
 async def _told_end(access: LocalAccess, run: Json, manner: Manner) -> Exit:

@@ -6,15 +6,20 @@ import asyncio
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from api.cli import logs, program
 from api.cli.commands import app
 from api.cli.exits import Exit, exit_of, told_errors
+from api.cli.language import language_of
+from api.cli.manual import retell
 from api.cli.screen import complain, note
+from api.locale import _, language, ngettext, speaking, told
+from api.locale.catalogue import WRITTEN
 from plans import InvalidPlanError
 
 _VALUED = ("--config", "--server", "--token", "--ca")
@@ -23,14 +28,18 @@ _FLAGS = ("--debug",)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never ends with a traceback."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    with speaking(language_of(os.environ)):
+        return _carried_out(list(sys.argv[1:] if arguments is None else arguments))
+
+
+def _carried_out(given: Sequence[str]) -> int:
     logs.configure()
     ordered = globals_first(given)
     program.remember(ordered)
     try:
-        code = app(ordered, prog_name="drorch", standalone_mode=False)
+        code = _command()(ordered, prog_name="drorch", standalone_mode=False)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        note("interrupted")
+        note(_("interrupted"))
         return Exit.INTERRUPTED
     except BrokenPipeError:
         # Who read our output has gone (``drorch runs | head``); Python would complain at its end.
@@ -41,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the last line before a person: no traceback there)
         return _failed(error, debug="--debug" in given)
     return code if isinstance(code, int) else Exit.DONE
+
+
+def _command() -> Callable[..., object]:
+    command = get_command(app)
+    if language() != WRITTEN:
+        retell(command, _)
+    return command
 
 
 def globals_first(arguments: Sequence[str]) -> list[str]:
@@ -61,33 +77,40 @@ def globals_first(arguments: Sequence[str]) -> list[str]:
 
 
 def _misused(error: TyperException) -> int:
-    told = getattr(error, "format_message", lambda: str(error))()
-    if told:
+    said = getattr(error, "format_message", lambda: str(error))()
+    if said:
         context = getattr(error, "ctx", None)
         command = context.command_path if context is not None else "drorch"
-        complain(told, f"'{command} --help' shows how it is used")
+        complain(said, _("'{command} --help' shows how it is used", command=command))
     return int(getattr(error, "exit_code", Exit.WRONG_USE))
 
 
 def _failed(error: Exception, *, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    told = list(told_errors(error))
-    for one in told:
+    meant = list(told_errors(error))
+    for one in meant:
         message = _plan_message(one) if isinstance(one, InvalidPlanError) else one.message
         complain(message, one.hint)
-    if told:
-        return max(exit_of(one) for one in told)
+    if meant:
+        return max(exit_of(one) for one in meant)
     where = traceback.extract_tb(error.__traceback__)[-1]
     complain(
-        f"drorch met something unforeseen: {type(error).__name__}: {error} "
-        f"({Path(where.filename).name}:{where.lineno})",
-        "a run stays open: 'drorch runs' lists it, 'drorch run --continue' carries it on; "
-        "with --debug this command shows more",
+        _(
+            "drorch met something unforeseen: {kind}: {error} ({file}:{line})",
+            kind=type(error).__name__,
+            error=error,
+            file=Path(where.filename).name,
+            line=where.lineno,
+        ),
+        _(
+            "a run stays open: 'drorch runs' lists it, 'drorch run --continue' carries it on; "
+            "with --debug this command shows more"
+        ),
     )
     return Exit.ENDED_BADLY
 
 
 def _plan_message(error: InvalidPlanError) -> str:
-    many = len(error.problems)
-    return f"{many} problem{'s' if many != 1 else ''} in the plan\n{error.message}"
+    head = ngettext("{n} problem in the plan", "{n} problems in the plan", len(error.problems))
+    return "\n".join([head, *map(told, error.message.splitlines())])

@@ -15,8 +15,9 @@ from api.cli.exits import Exit
 from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, complain, note, print_json, print_table, say
-from api.cli.spans import counted
+from api.cli.states import power_word
 from api.cli.summary import print_findings
+from api.locale import _, ngettext, pgettext, told
 from api.settings import no_configuration
 
 connectors_app = typer.Typer(
@@ -38,11 +39,12 @@ def connectors(context: typer.Context, *, as_: As = Format.TABLE) -> None:
         print_json(found)
         finish(_reached_all(found))
     if source is not None:
-        note(f"config: {source}", style="dim")
+        note(_("config: {file}", file=source), style="dim")
     if not found:
-        note("no connector is configured: add [connectors.NAME] to it")
+        note(_("no connector is configured: add [connectors.NAME] to it"))
     else:
-        print_table(("connector", "type", "answers", "product"), [_reached(line) for line in found])
+        columns = (_("connector"), _("type"), _("answers"), _("product"))
+        print_table(columns, [_reached(line) for line in found])
     finish(_reached_all(found))
 
 
@@ -69,8 +71,9 @@ async def _connectors(where: Surroundings) -> list[Json]:
 def _reached(line: Json) -> tuple[str | Text, ...]:
     if line.get("ok", True):
         product = f"{line.get('product') or ''} {line.get('version') or ''}".strip()
-        return line["name"], line.get("type") or "", Text("yes", style="green"), product
-    return line["name"], line.get("type") or "", Text("no", style="bold red"), line["error"]
+        return line["name"], line.get("type") or "", Text(_("yes"), style="green"), product
+    no = Text(_("no"), style="bold red")
+    return line["name"], line.get("type") or "", no, told(line["error"])
 
 
 @connectors_app.command("check")
@@ -98,15 +101,24 @@ async def _checked(where: Surroundings, name: str) -> Json:
 
 def _print_checked(found: Json) -> None:
     say(f"{found['name']}: {found['product']} {found['version']}", style="bold")
-    say(f"identity {found.get('identity', '?')}, {found.get('machines', '?')} machines seen")
+    say(
+        _(
+            "identity {identity}, {n} machines seen",
+            identity=found.get("identity", "?"),
+            n=found.get("machines", "?"),
+        )
+    )
     for host in found.get("hosts", []):
-        told = "online" if host["online"] else f"dark: {host['reason'] or 'no answer'}"
-        say(f"  node {host['name']}: {told}", style="" if host["online"] else "yellow")
+        words = _("node {name}: online", name=host["name"])
+        if not host["online"]:
+            why = told(host["reason"]) or _("no answer")
+            words = _("node {name}: dark: {why}", name=host["name"], why=why)
+        say(f"  {words}", style="" if host["online"] else "yellow")
     if not found.get("quorate", True):
-        say("  the cluster has no quorum: it accepts no starts", style="bold red")
+        say(_("  the cluster has no quorum: it accepts no starts"), style="bold red")
     print_findings(found.get("findings", []))
     if not found.get("findings"):
-        say("nothing is missing", style="green")
+        say(_("nothing is missing"), style="green")
 
 
 def fleet(context: typer.Context, *, as_: As = Format.TABLE) -> None:
@@ -122,9 +134,10 @@ def fleet(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     elif found["items"]:
         _print_fleet(found["items"])
     elif not found["away"]:
-        note(repeat_options("no machine is seen: 'drorch connectors' lists the hypervisors"))
+        note(repeat_options(_("no machine is seen: 'drorch connectors' lists the hypervisors")))
     for away in found["away"]:
-        complain(f"{away['connector']} is away: {away['error']}", away["hint"])
+        name, why = away["connector"], told(away["error"])
+        complain(_("{connector} is away: {why}", connector=name, why=why), away["hint"])
     finish(Exit.UNREACHABLE if found["away"] else Exit.DONE)
 
 
@@ -138,13 +151,20 @@ def _print_fleet(machines: Sequence[Json]) -> None:
         (
             f"{line['connector']}/{line['machine']}",
             line["name"] or "",
-            Text(str(line["power"]), style=_POWER_STYLES.get(line["power"], "")),
+            Text(power_word(line["power"]), style=_POWER_STYLES.get(line["power"], "")),
             line["host"] or "",
-            ", ".join(line["plans"]) or Text("no plan", style="yellow"),
-            f"held: {line['hold']}" if line.get("hold") else "",
+            ", ".join(line["plans"]) or Text(_("no plan"), style="yellow"),
+            _("held: {why}", why=line["hold"]) if line.get("hold") else "",
         )
         for line in machines
     ]
-    print_table(("machine", "name", "power", "host", "plan", ""), rows)
+    columns = (_("machine"), _("name"), pgettext("of a machine", "power"), _("host"), _("plan"), "")
+    print_table(columns, rows)
     covered = sum(bool(line["plans"]) for line in machines)
-    say(f"{counted(len(machines), 'machine')}, {covered} covered by a plan", style="dim")
+    many = ngettext(
+        "{n} machine, {covered} covered by a plan",
+        "{n} machines, {covered} covered by a plan",
+        len(machines),
+        covered=covered,
+    )
+    say(many, style="dim")

@@ -18,8 +18,9 @@ from api.cli.access import Access, Json
 from api.cli.board import Asking, Board
 from api.cli.live import View
 from api.cli.screen import out
-from api.cli.spans import counted, zone_words
+from api.cli.spans import zone_words
 from api.cli.words import ASK, tell
+from api.locale import _, ngettext
 from drorch.run.status import RunStatus
 
 LOOK_EVERY = 0.25
@@ -63,12 +64,19 @@ class PlainLines:
         first, self._run = self._run is None, run
         zone = run["timezone"]
         if first:
-            self._say(f"times are those of {zone_words(zone)}", "dim")
+            self._say(_("times are those of {zone}", zone=zone_words(zone)), "dim")
         before = sum(event["seq"] <= self._told for event in events)
         if before:
-            self._say(f"-- before the interruption: {counted(before, 'event')}, not told again --")
+            self._say(
+                ngettext(
+                    "-- before the interruption: {n} event, not told again --",
+                    "-- before the interruption: {n} events, not told again --",
+                    before,
+                )
+            )
             for card in self._board.cards(run, datetime.now(UTC)):
-                self._say(f"still open: {card.step}: {card.what}; {card.command}", ASK)
+                question = f"{card.step}: {card.what}; {card.command}"
+                self._say(_("still open: {question}", question=question), ASK)
         for event in events[before:]:
             if (line := tell(event, zone)) is not None:
                 text = Text(f"{line.at} ").append(line.text, style=line.style)

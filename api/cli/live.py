@@ -30,8 +30,10 @@ from api.cli.board import (
 from api.cli.card_lines import card_lines
 from api.cli.screen import marked
 from api.cli.spans import between, clock_time, span, zone_words
+from api.cli.states import state_word
 from api.cli.words import ASK, BAD, MINOR, Line, tell
 from api.expected import ends, outlook
+from api.locale import _, ngettext, pgettext
 from api.openings import opening, openings_line
 
 _MOST_ROWS = 12
@@ -39,6 +41,8 @@ _MOST_EVENTS = 8
 _MOST_STORY = 3
 _PATIENCE = 2.0
 """Seconds without a driver that are no news: another process may be taking the run over."""
+_STATUS = 10
+"""Columns for how a step stands; words of other languages may take more."""
 _TITLE = 16
 """Columns that a service's name keeps when its opening is told beside it."""
 
@@ -65,7 +69,7 @@ class View:
         """Return the screen: never more than *height* lines of *width* columns."""
         now = now or datetime.now(UTC)
         alone = self._alone(run, width, now)
-        status = status_words(run) if alone else str(run["status"])
+        status = status_words(run) if alone else state_word(run["status"])
         lines = [_band(run, status, width, simulated=self.simulated), *alone]
         lines += [*self._told(width), *_progress(run, width, now)]
         cards = self.board.cards(run, now)
@@ -99,7 +103,7 @@ class View:
     def _cards(self, cards: Sequence[Card], width: int, room: int) -> list[Text]:
         # At least a third of the screen is left for what goes on.
         lines = card_lines(cards, self.asking, width, max(4, room * 2 // 3))
-        return [_rule("a person must act", width, style=ASK), *lines] if lines else []
+        return [_rule(_("a person must act"), width, style=ASK), *lines] if lines else []
 
     def _rows(self, run: Json, width: int, most: int, now: datetime, cards: int) -> list[Text]:
         if most < 1 or run["ended_at"]:
@@ -109,17 +113,18 @@ class View:
         if unseen := self.board.unseen(run, rows):
             rows = rows[: most - 1] if len(rows) == most else rows
             unseen = self.board.unseen(run, rows)
-        lines = [_rule("acting and waiting", width)] if rows else []
+        lines = [_rule(_("acting and waiting"), width)] if rows else []
         name = max(14, min(24, width // 4))
+        widest = max(_STATUS, *(len(state_word(row.status)) for row in rows)) if rows else _STATUS
         for row in rows:
             glyph, style = GLYPHS[row.status]
             line = marked(f" {glyph} ", style)
             line.append(f"{_short(row.step, name):{name}} ", style="bold")
-            line.append(f"{row.status:10} ", style=style)
+            line.append(f"{state_word(row.status):{widest}} ", style=style)
             line.append(row.why)
             lines.append(line)
         if unseen:
-            lines.append(Text(f"   … and {unseen}", style="bold"))
+            lines.append(Text(_("   … and {more}", more=unseen), style="bold"))
         return lines
 
     def _told(self, width: int) -> list[Text]:
@@ -130,7 +135,7 @@ class View:
     def _last(self, most: int, width: int) -> list[Text]:
         if most < 1 or not self._events:
             return []
-        lines = [_rule("what happened", width)]
+        lines = [_rule(_("what happened"), width)]
         for event in list(self._events)[-most:]:
             line = marked(f" {event.at} ", "dim")
             line.append(event.text, style=event.style)
@@ -143,7 +148,7 @@ def _band(run: Json, status: str, width: int, *, simulated: bool) -> Text:
     if run["mode"] == "live" and (simulated or run.get("simulated")):
         words, style = SIMULATED
     status = status.upper().replace("_", " ")
-    left, right = f" {words} ", f" {run['id']}  {status} "
+    left, right = f" {_(words)} ", f" {run['id']}  {status} "
     if len(left) + len(right) > width:
         left = _short(left, width - len(right))
     return Text(f"{left}{right:>{width - len(left)}}", style=style)
@@ -157,7 +162,8 @@ def _progress(run: Json, width: int, now: datetime) -> list[Text]:
     bar.append("━" * full, style="green")
     bar.append("━" * (size - full), style="bright_black")
     bar.append(f" {done}/{total} ", style="bold")
-    bar.append(f"healthy · {rest}" if rest else "healthy")
+    healthy = pgettext("so many of so many steps", "healthy")
+    bar.append(f"{healthy} · {rest}" if rest else healthy)
     return [bar, _times(run, now)]
 
 
@@ -166,16 +172,23 @@ def _times(run: Json, now: datetime) -> Text:
     used = between(began, run["ended_at"] or now.isoformat())
     goal = run["rto"]["seconds"] if run["rto"] else None
     zone = run["timezone"]
-    line = Text(f" since {clock_time(began, zone)} ({zone_words(zone)}), {span(used)}")
+    since = _(
+        " since {time} ({zone}), {span}",
+        time=clock_time(began, zone),
+        zone=zone_words(zone),
+        span=span(used),
+    )
+    line = Text(since)
     if goal is not None:
         late = used is not None and used > goal
-        line.append(f" of {span(goal)} (RTO)", style="bold red" if late else "")
+        line.append(_(" of {span} (RTO)", span=span(goal)), style="bold red" if late else "")
     if foreseen := ends(run, zone, now):
         line.append(f" · {foreseen}", style=OUTLOOK_STYLES[outlook(run, zone, now).tone])
     own = [s for s in run["services"] if not s["external"]]
     if own:
         up = sum(s["state"] == "up" for s in own)
-        line.append(f" · {up} of {len(own)} services up")
+        line.append(" · ")
+        line.append(ngettext("{up} of {n} services up", "{up} of {n} services up", len(own), up=up))
     return line.append(f" · {run['title'] or run['plan']}", style="dim")
 
 
@@ -194,13 +207,14 @@ def _services(run: Json, width: int, most: int, now: datetime) -> list[Text]:
     if len(shown) < len(services):
         rest = len(services) - len(shown)
         up = sum(s["state"] == "up" for s in services if s not in shown)
-        cells.append(Text(f"   and {rest} more, {up} of them up", style="dim"))
+        cells.append(Text(_("   and {n} more, {up} of them up", n=rest, up=up), style="dim"))
     height = -(-len(cells) // columns)
     grid = [Text() for _ in range(height)]
     for place, cell in enumerate(cells):
         grid[place % height].append_text(cell)
     openings, missed = openings_line(run, now)
-    words = f"services · {openings}" if openings else "services"
+    words = _("services")
+    words = f"{words} · {openings}" if openings else words
     return [_rule(_short(words, width - 4), width, "bold red" if missed else "dim"), *grid]
 
 
@@ -208,7 +222,7 @@ def _service(service: Json, run: Json, width: int, now: datetime) -> Text:
     glyph, style = SERVICE_GLYPHS.get(service["state"], ("?", "dim"))
     time = service_time(service, run, now)
     opens = opening(service, run, now)
-    late = "LATE" in time or (opens is not None and opens.missed)
+    late = _("LATE") in time or (opens is not None and opens.missed)
     if opens is not None and width - len(time) - len(opens.words) - 10 >= _TITLE:
         time += f", {opens.words}"
     style = "bold red" if late else style
@@ -221,10 +235,11 @@ def _service(service: Json, run: Json, width: int, now: datetime) -> Text:
 
 
 def _footer(footer: str, run: Json, width: int, now: datetime, remark: str) -> Text:
-    alive = f"data of {clock_time(now.isoformat(), run['timezone'])}"
+    alive = _("data of {time}", time=clock_time(now.isoformat(), run["timezone"]))
     driver = run["driver"] if run.get("driven", True) else ""
-    told = remark or footer or f"driven by {driver or 'nobody'}"
-    return Text(_short(f" {alive} · {told}", width), style="bold" if remark else "dim")
+    driven = _("driven by {driver}", driver=driver) if driver else _("driven by nobody")
+    words = f" {alive} · {remark or footer or driven}"
+    return Text(_short(words, width), style="bold" if remark else "dim")
 
 
 def _rule(words: str, width: int, style: str = "dim") -> Text:

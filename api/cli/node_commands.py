@@ -11,6 +11,7 @@ from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table
 from api.cli.spans import day_and_time, span
+from api.locale import _, pgettext, told
 
 
 def nodes(context: typer.Context, *, as_: As = Format.TABLE) -> None:
@@ -19,9 +20,17 @@ def nodes(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note(repeat_options("no orchestrator is there: 'drorch serve' starts one"))
+        note(repeat_options(_("no orchestrator is there: 'drorch serve' starts one")))
     else:
-        columns = ("orchestrator", "address", "version", "is", "started", "drives", "")
+        columns = (
+            _("orchestrator"),
+            _("address"),
+            _("version"),
+            pgettext("an orchestrator", "is"),
+            pgettext("an orchestrator", "started"),
+            pgettext("an orchestrator", "drives"),
+            "",
+        )
         print_table(columns, [_line(node) for node in found])
 
 
@@ -31,13 +40,13 @@ async def _nodes(where: Surroundings) -> list[Json]:
 
 
 def _line(node: Json) -> tuple[str | Text, ...]:
-    silent = f"silent for {span(node['silent_s'] or 0.0)}"
+    silent = _("silent for {span}", span=span(node["silent_s"] or 0.0))
     return (
         node["name"],
         node["address"] or "",
         node["version"] or "",
-        Text("alive", style="green") if node["alive"] else Text(silent, style="bold red"),
+        Text(_("alive"), style="green") if node["alive"] else Text(silent, style="bold red"),
         day_and_time(node["started_at"]),
-        ", ".join(node["drives"]) or "nothing",
-        Text(node["note"], style="yellow"),
+        ", ".join(node["drives"]) or _("nothing"),
+        Text(told(node["note"]), style="yellow"),
     )

@@ -19,6 +19,8 @@ from api.cli.drawing import dot, graph_json, mermaid, print_graph
 from api.cli.exits import Exit, WrongUseError
 from api.cli.screen import Format, complain, note, print_json, say
 from api.cli.signature import ALLOWED_SIGNERS, signed
+from api.cli.states import state_word
+from api.locale import _, ngettext, told
 from api.operations import choose_plan
 from drorch.access.signatures import PlanSignature, PlanSignatureError
 from drorch.errors import PlanError
@@ -56,7 +58,7 @@ def validate(
     checked = [_checked(file) for file in files]
     if signature is not None:
         if len(files) != 1:
-            raise WrongUseError("a signature is of one plan", hint="give one FILE with it")
+            raise WrongUseError(_("a signature is of one plan"), hint=_("give one FILE with it"))
         checked.append(_signature(files[0], signature, allowed_signers))
     problems = [problem for one in checked for problem in one.problems]
     if as_ is Format.JSON:
@@ -65,7 +67,7 @@ def validate(
         _print_checked(checked)
     for one in checked:
         for advice in one.advice:
-            note(_line(advice, "advice", "yellow"))
+            note(_line(advice, _("advice"), "yellow"))
     finish(Exit.WRONG_USE if problems else Exit.DONE)
 
 
@@ -106,22 +108,29 @@ def _signature(plan: Path, signature: Path, allowed_signers: Path) -> _Checked:
 def _print_checked(checked: Sequence[_Checked]) -> None:
     for one in checked:
         if one.plan is not None:
-            steps = len(one.plan.steps)
-            say(f"{one.file}: plan {one.plan.id}, {steps} steps: valid", style="green")
+            valid = ngettext(
+                "{file}: plan {plan}, {n} steps: valid",
+                "{file}: plan {plan}, {n} steps: valid",
+                len(one.plan.steps),
+                file=one.file,
+                plan=one.plan.id,
+            )
+            say(valid, style="green")
         if (by := one.signature) is not None:
-            told = f"signed by {by.principal} ({by.key_type} {by.fingerprint})"
-            say(f"{one.file}: {told}", style="green")
+            key = f"{by.key_type} {by.fingerprint}"
+            signed_by = _("signed by {name} ({key})", name=by.principal, key=key)
+            say(f"{one.file}: {signed_by}", style="green")
     for problem in (problem for one in checked for problem in one.problems):
         if problem.code == _UNREADABLE:
             complain(problem.message, problem.hint)
         else:
-            say(_line(problem, "error", "bold red"))
+            say(_line(problem, state_word("error"), "bold red"))
 
 
 def _line(problem: Problem, word: str, style: str) -> Text:
     line = Text(f"{problem.file}:{problem.line}:{problem.column}: ")
-    line.append(f"{word}: ", style=style).append(problem.message)
-    return line.append(f" ({problem.hint})" if problem.hint else "", style="dim")
+    line.append(f"{word}: ", style=style).append(told(problem.message))
+    return line.append(f" ({told(problem.hint)})" if problem.hint else "", style="dim")
 
 
 def show(

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
+from api.locale import _
+
 _GIVEN: ContextVar[Mapping[str, str]] = ContextVar("given")
 _TYPED = re.compile(r"'drorch (?P<command>[a-z]+)(?P<rest>[^']*)'")
 _BARE = frozenset({"demo", "openapi", "schema", "simulator", "validate"})
@@ -54,7 +56,7 @@ def repeat_options(hint: str) -> str:
 
     What it wants typed on the machine of the service asks no service: who needs a token has none.
     """
-    is_there = "on the machine of the service" in hint
+    is_there = _("on the machine of the service") in hint
     return _TYPED.sub(lambda match: _as_typed(match, is_there=is_there), hint)
 
 

@@ -14,6 +14,7 @@ from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table, say
 from api.cli.spans import day_and_time
+from api.locale import _, ngettext, pgettext, told
 
 audit_app = typer.Typer(help="The record of acts: read it, and see that nobody has changed it.")
 
@@ -33,19 +34,29 @@ def halt(
     if reason:
         refuse_unsaid(reason)
     if reason and lift:
-        raise WrongUseError("--reason halts and --lift ends that", hint="give one of them")
+        raise WrongUseError(_("--reason halts and --lift ends that"), hint=_("give one of them"))
     where = surroundings(context)
-    told = run_async(_halted(where, reason, lift=lift))
+    found = run_async(_halted(where, reason, lift=lift))
     if as_ is Format.JSON:
-        print_json(told)
-    elif not told["halted"]:
-        say("drorch is not halted" + ("; runs go on by themselves" if lift else ""))
+        print_json(found)
+    elif not found["halted"]:
+        lifted = _("drorch is not halted; runs go on by themselves")
+        say(lifted if lift else _("drorch is not halted"))
     else:
-        since = day_and_time(told["at"], where.zone)
-        say(f"DRORCH IS HALTED since {since} by {told['by']}: {told['reason']}", style="bold red")
-        if reason and told["reason"] != reason:
-            note("it was halted before; that halt stays as it is")
-        note(repeat_options("nothing new goes out; an admin lifts it: 'drorch halt --lift'"))
+        _tell_halted(found, where.zone)
+        if reason and found["reason"] != reason:
+            note(_("it was halted before; that halt stays as it is"))
+        note(repeat_options(_("nothing new goes out; an admin lifts it: 'drorch halt --lift'")))
+
+
+def _tell_halted(found: Json, zone: str) -> None:
+    words = _(
+        "DRORCH IS HALTED since {time} by {name}: {reason}",
+        time=day_and_time(found["at"], zone),
+        name=found["by"],
+        reason=found["reason"],
+    )
+    say(words, style="bold red")
 
 
 async def _halted(where: Surroundings, reason: str, *, lift: bool) -> Json:
@@ -70,20 +81,27 @@ def audit(
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note("nothing is recorded yet")
+        note(_("nothing is recorded yet"))
     else:
-        columns = ("entry", "at", "who", "did", "about", "why")
+        columns = (
+            pgettext("in the record", "entry"),
+            pgettext("in the record", "at"),
+            pgettext("in the record", "who"),
+            pgettext("in the record", "did"),
+            pgettext("in the record", "about"),
+            pgettext("in the record", "why"),
+        )
         print_table(columns, [_line(entry, where.zone) for entry in found])
 
 
 def _line(found: Json, zone: str) -> tuple[str, ...]:
     entry = found["entry"]
     if "unreadable" in entry:
-        return str(found["seq"]), "", "", "UNREADABLE", "", ""
+        return str(found["seq"]), "", "", _("UNREADABLE"), "", ""
     actor = entry.get("actor") or {}
     by = f"{actor.get('name', '')} ({actor.get('identity', '')})"
-    told = (str(entry.get(name) or "") for name in ("action", "object", "reason"))
-    return str(found["seq"]), day_and_time(entry.get("at"), zone), by, *told
+    rest = (str(entry.get(name) or "") for name in ("action", "object", "reason"))
+    return str(found["seq"]), day_and_time(entry.get("at"), zone), by, *rest
 
 
 async def _entries(where: Surroundings, limit: int) -> list[Json]:
@@ -105,45 +123,53 @@ def verify(
     Exit code 0 when it is whole, 1 when it is broken (then the first broken entry is named), 3 when
     a person has to look: the entries follow one another, and their check-points do not vouch.
     """
-    told = run_async(_verified(surroundings(context), checkpoint=checkpoint))
+    found = run_async(_verified(surroundings(context), checkpoint=checkpoint))
     if as_ is Format.JSON:
-        print_json(told)
+        print_json(found)
     else:
-        _tell(told)
+        _tell(found)
     sys.stdout.flush()
-    finish(_exit_of(told))
+    finish(_exit_of(found))
 
 
-def _exit_of(told: Json) -> Exit:
-    if told["broken"] is not None:
+def _exit_of(found: Json) -> Exit:
+    if found["broken"] is not None:
         return Exit.ENDED_BADLY
-    return Exit.DONE if told["ok"] else Exit.NEEDS_PERSON
+    return Exit.DONE if found["ok"] else Exit.NEEDS_PERSON
 
 
-def _tell(told: Json) -> None:
-    broken = told["broken"]
-    seen = f"{told['entries']} entries, {told['checkpoints']} check-points"
-    if told["ok"]:
-        say(f"the record is whole: {seen}", style="green")
-    elif broken is None:
-        say(
-            f"THE RECORD IS IN DOUBT: its entries follow one another ({seen}), but",
-            style="bold red",
+def _tell(found: Json) -> None:
+    entries = ngettext("{n} entries", "{n} entries", found["entries"])
+    points = ngettext("{n} check-points", "{n} check-points", found["checkpoints"])
+    if found["ok"]:
+        whole = _("the record is whole: {entries}, {points}", entries=entries, points=points)
+        say(whole, style="green")
+    elif found["broken"] is None:
+        doubt = _(
+            "THE RECORD IS IN DOUBT: its entries follow one another ({entries}, {points}), but",
+            entries=entries,
+            points=points,
         )
+        say(doubt, style="bold red")
     else:
-        say(f"THE RECORD IS BROKEN at entry {broken['seq']}: {broken['reason']}", style="bold red")
-        note("entries before it are as they were written; keep the database and audit.checkpoints")
-    for one in told["doubts"]:
-        say(f"  {one}", style="red")
-    if told["unanchored"]:
-        first = told["anchored"] + 1
-        say(
-            f"entries {first} to {told['entries']} are chained, and no check-point vouches for "
-            "them yet",
-            style="yellow",
+        _tell_broken(found["broken"])
+    for one in found["doubts"]:
+        say(f"  {told(one)}", style="red")
+    if found["unanchored"]:
+        chained = _(
+            "entries {first} to {last} are chained, and no check-point vouches for them yet",
+            first=found["anchored"] + 1,
+            last=found["entries"],
         )
-    for one in told["notes"]:
-        say(f"note: {one}", style="yellow")
+        say(chained, style="yellow")
+    for one in found["notes"]:
+        say(_("note: {what}", what=told(one)), style="yellow")
+
+
+def _tell_broken(broken: Json) -> None:
+    where, why = broken["seq"], told(broken["reason"])
+    say(_("THE RECORD IS BROKEN at entry {n}: {why}", n=where, why=why), style="bold red")
+    note(_("entries before it are as they were written; keep the database and audit.checkpoints"))
 
 
 async def _verified(where: Surroundings, *, checkpoint: bool) -> Json:

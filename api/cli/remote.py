@@ -16,6 +16,7 @@ from api.access import WantedToken
 from api.cli.access import Given, Json, RunList
 from api.cli.exits import ServiceUnreachableError, WrongUseError
 from api.on_paper import Tick
+from api.locale import _
 from drorch.errors import CommandRejectedError, ConfigurationError, DrorchError, RunNotFoundError
 from drorch.model import moment
 
@@ -35,8 +36,8 @@ class RemoteAccess:
     def __init__(self, server: str, token: str | None, ca: Path | None = None) -> None:
         if not server.startswith(("http://", "https://")):
             raise ConfigurationError(
-                f"--server {server!r} is no address",
-                hint="write it with its scheme: --server http://127.0.0.1:8140",
+                _("--server {address} is no address", address=repr(server)),
+                hint=_("write it with its scheme: --server http://127.0.0.1:8140"),
             )
         headers = {"Accept": "application/json"}
         if token:
@@ -159,8 +160,8 @@ class RemoteAccess:
     async def verify_audit(self, *, checkpoint: bool) -> Json:
         if checkpoint:
             raise WrongUseError(
-                "a check-point is written on the machine of the service",
-                hint="its engine does so by itself; leave --checkpoint away",
+                _("a check-point is written on the machine of the service"),
+                hint=_("its engine does so by itself; leave --checkpoint away"),
             )
         told: Json = await self._call("GET", "/audit/verify")
         return told
@@ -195,12 +196,12 @@ class RemoteAccess:
         try:
             answer = await self._client.request(method, where, **given)
         except httpx2.TransportError as error:
-            told = str(error) or type(error).__name__
-            if "CERTIFICATE_VERIFY_FAILED" in told:
-                raise _not_trusted(self._server, told) from error
+            why = str(error) or type(error).__name__
+            if "CERTIFICATE_VERIFY_FAILED" in why:
+                raise _not_trusted(self._server, why) from error
             raise ServiceUnreachableError(
-                f"the service at {self._server} does not answer: {told}",
-                hint="is 'drorch serve' running there? Without --server the local store is used",
+                _("the service at {server} does not answer: {why}", server=self._server, why=why),
+                hint=_("is 'drorch serve' running there? Without --server the local store is used"),
             ) from error
         if answer.is_success:
             return answer.json() if answer.content else {}
@@ -213,19 +214,26 @@ def _trust(ca: Path) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca)
     except OSError as error:  # an SSLError is one
         raise ConfigurationError(
-            f"--ca {ca} cannot be used: {error.strerror or error}",
-            hint="it is the authority's certificate in PEM: authority.pem in the folder tls of the "
-            "service's data_dir",
+            _("--ca {file} cannot be used: {why}", file=ca, why=error.strerror or error),
+            hint=_(
+                "it is the authority's certificate in PEM: authority.pem in the folder tls of the "
+                "service's data_dir"
+            ),
         ) from error
 
 
-def _not_trusted(server: str, told: str) -> ServiceUnreachableError:
-    why = told.rpartition("CERTIFICATE_VERIFY_FAILED]")[2].rsplit(" (_ssl", 1)[0]
+def _not_trusted(server: str, why: str) -> ServiceUnreachableError:
+    why = why.rpartition("CERTIFICATE_VERIFY_FAILED]")[2].rsplit(" (_ssl", 1)[0]
     return ServiceUnreachableError(
-        f"the certificate of {server} is not trusted, and nothing was sent:"
-        f"{why.removeprefix(' certificate verify failed:')}",
-        hint="give its authority: --ca FILE or DRORCH_CA (authority.pem in the folder tls of the "
-        "service's data_dir; 'drorch tls show' there prints the fingerprint to compare)",
+        _(
+            "the certificate of {server} is not trusted, and nothing was sent:{why}",
+            server=server,
+            why=why.removeprefix(" certificate verify failed:"),
+        ),
+        hint=_(
+            "give its authority: --ca FILE or DRORCH_CA (authority.pem in the folder tls of the "
+            "service's data_dir; 'drorch tls show' there prints the fingerprint to compare)"
+        ),
     )
 
 
@@ -241,17 +249,17 @@ def _refusal(answer: httpx2.Response) -> DrorchError:
         problem = {}
     if not isinstance(problem, dict):
         problem = {}
-    told = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
+    why = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
     hint = str(problem.get("hint") or "")
     match answer.status_code:
         case 404:
-            return RunNotFoundError(told, hint=hint or "'drorch runs' lists the runs")
+            return RunNotFoundError(why, hint=hint or _("'drorch runs' lists the runs"))
         case 409:
-            return CommandRejectedError(told, hint=hint)
+            return CommandRejectedError(why, hint=hint)
         case 401 | 403:
-            return WrongUseError(told, hint=hint or "give a token: --token or DRORCH_TOKEN")
+            return WrongUseError(why, hint=hint or _("give a token: --token or DRORCH_TOKEN"))
         case 400 | 422:
-            return WrongUseError(told, hint=hint)
+            return WrongUseError(why, hint=hint)
         case 502 | 503 | 504:
-            return ServiceUnreachableError(told, hint=hint)
-    return ServiceRefusedError(told, hint=hint)
+            return ServiceUnreachableError(why, hint=hint)
+    return ServiceRefusedError(why, hint=hint)

@@ -9,40 +9,60 @@ from rich.text import Text
 from api.cli.access import Json
 from api.cli.board import GLYPHS, MODES, SIMULATED, service_title
 from api.cli.screen import print_table, say
-from api.cli.spans import clock_time, counted, day_and_time, span, zone_words
+from api.cli.spans import clock_time, day_and_time, span, zone_words
+from api.cli.states import state_word
+from api.locale import _, ngettext, noted, pgettext, told
 
 _SLOWEST = 15
 _SPENT = {
-    "people_s": "people's answers",
-    "vendors_s": "vendors' answers",
-    "machines_s": "machines that boot and checks",
-    "retries_s": "pauses between attempts",
+    "people_s": noted("people's answers"),
+    "vendors_s": noted("vendors' answers"),
+    "machines_s": noted("machines that boot and checks"),
+    "retries_s": noted("pauses between attempts"),
 }
 
 
 def print_report(report: Json, program: str = "drorch") -> None:
     """Print how it went: the times against the objectives, and where the time went."""
     run, summary = report["run"], report["summary"]
-    mode = MODES.get(run["mode"], (str(run["mode"]),))[0]
-    if run["mode"] == "live" and run.get("simulated"):
-        mode = SIMULATED[0]
-    say(f"After-action report: {run['id']} - {run['title'] or run['plan']}", style="bold")
-    say(f"  {mode}; {summary['status']}; asked for by {run['started_by']}{_reason(run)}")
     zone = run["timezone"]
-    began = day_and_time(run["started_at"], zone) or "not yet"
-    ended = day_and_time(run["ended_at"], zone) or "not yet"
-    say(f"  began {began}, ended {ended} ({zone_words(zone)}), took {span(summary['took_s'])}")
-    say(
-        f"  objective {span(summary['rto_s'])}; {counted(summary['machines'], 'machine')}, "
-        f"{counted(summary['attempts'], 'attempt')}; "
-        + ", ".join(f"{many} {word}" for word, many in summary["counts"].items() if many)
-    )
+    title = run["title"] or run["plan"]
+    say(_("After-action report: {run} - {title}", run=run["id"], title=title), style="bold")
+    by = _("asked for by {name}", name=run["started_by"])
+    say(f"  {_mode(run)}; {state_word(summary['status'])}; {by}{_reason(run)}")
+    say(f"  {_when(run, summary)}")
+    say(f"  {_size(summary)}")
     _print_services(report["services"], zone)
     _print_troubles(report["steps"])
     _print_slowest(report["steps"], zone)
     _print_rest(report)
     whole = f"{program} report {run['id']} --format json"
-    say(f"every step and the whole journal: {whole}", style="dim")
+    say(_("every step and the whole journal: {command}", command=whole), style="dim")
+
+
+def _mode(run: Json) -> str:
+    if run["mode"] == "live" and run.get("simulated"):
+        return _(SIMULATED[0])
+    return _(MODES[run["mode"]][0]) if run["mode"] in MODES else state_word(run["mode"])
+
+
+def _when(run: Json, summary: Json) -> str:
+    zone = run["timezone"]
+    return _(
+        "began {began}, ended {ended} ({zone}), took {span}",
+        began=day_and_time(run["started_at"], zone) or _("not yet"),
+        ended=day_and_time(run["ended_at"], zone) or _("not yet"),
+        zone=zone_words(zone),
+        span=span(summary["took_s"]),
+    )
+
+
+def _size(summary: Json) -> str:
+    goal = _("objective {span}", span=span(summary["rto_s"]))
+    machines = ngettext("{n} machine", "{n} machines", summary["machines"])
+    attempts = ngettext("{n} attempt", "{n} attempts", summary["attempts"])
+    counts = (f"{many} {state_word(word)}" for word, many in summary["counts"].items() if many)
+    return f"{goal}; {machines}, {attempts}; {', '.join(counts)}"
 
 
 def _reason(run: Json) -> str:
@@ -57,14 +77,27 @@ def _print_services(services: Sequence[Json], zone: str) -> None:
             clock_time(s["up_at"], zone),
             span(s["rta_s"]),
             span(s["rto_s"]),
-            _met(s["met"], "in time", "LATE"),
-            _met(s["open_by"]["met"], "met", "MISSED") if s["open_by"] else Text(""),
+            _met(s["met"], _("in time"), _("LATE")),
+            _opening(s["open_by"]["met"]) if s["open_by"] else Text(""),
         )
         for s in services
         if not s["external"]
     ]
     if rows:
-        print_table(("service", "tier", "back at", "after", "objective", "", "opening"), rows)
+        columns = (
+            _("service"),
+            _("tier"),
+            _("back at"),
+            pgettext("so long", "after"),
+            _("objective"),
+            "",
+            _("opening"),
+        )
+        print_table(columns, rows)
+
+
+def _opening(met: bool | None) -> Text:
+    return _met(met, pgettext("an opening", "met"), pgettext("an opening", "MISSED"))
 
 
 def _met(met: bool | None, yes: str, no: str) -> Text:
@@ -75,12 +108,20 @@ def _print_troubles(steps: Sequence[Json]) -> None:
     for step in steps:
         if step["status"] not in ("healthy", "pending") or step["accepted_by"]:
             glyph, style = GLYPHS[step["status"]]
-            by = step["accepted_by"] or step["decided_by"]
-            told = step["comment"] or step["error"] or step["waits_for"]
-            paper = " (from paper)" if step["from_paper"] else ""
-            by = f" by {by}{paper}" if by else ""
-            words = f"{step['id']} {step['status']}{by}: {told or '-'}"
-            say(Text(f"  {glyph} ", style=style).append(words))
+            say(Text(f"  {glyph} ", style=style).append(_trouble(step)))
+
+
+def _trouble(step: Json) -> str:
+    by = step["accepted_by"] or step["decided_by"]
+    if by and step["from_paper"]:
+        by = _("{name} (from paper)", name=by)
+    why = step["comment"] or told(step["error"] or step["waits_for"] or "") or "-"
+    status = state_word(step["status"])
+    if by:
+        return _(
+            "{step} {status} by {name}: {why}", step=step["id"], status=status, name=by, why=why
+        )
+    return f"{step['id']} {status}: {why}"
 
 
 def _print_slowest(steps: Sequence[Json], zone: str) -> None:
@@ -100,17 +141,31 @@ def _print_slowest(steps: Sequence[Json], zone: str) -> None:
         for step in took[:_SLOWEST]
     ]
     if rows:
-        head = f"slowest {len(rows)} of {counted(len(steps), 'step')}"
-        columns = (head, "healthy at", "took", "expected", "queued", "boot", "checks", "tries")
+        columns = (
+            ngettext(
+                "slowest {shown} of {n} step",
+                "slowest {shown} of {n} steps",
+                len(steps),
+                shown=len(rows),
+            ),
+            _("healthy at"),
+            pgettext("a column", "took"),
+            pgettext("a column", "expected"),
+            pgettext("a column", "queued"),
+            pgettext("a column", "boot"),
+            pgettext("a column", "checks"),
+            pgettext("a column", "tries"),
+        )
         print_table(columns, rows)
 
 
 def _print_rest(report: Json) -> None:
     path = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in report["critical_path"])
     if path:
-        say(f"critical path: {path}")
-    spent = [f"{words} {span(report['waiting'][key])}" for key, words in _SPENT.items()]
-    say(f"waited in all, side by side: {', '.join(spent)}")
+        say(_("critical path: {steps}", steps=path))
+    spent = [f"{_(words)} {span(report['waiting'][key])}" for key, words in _SPENT.items()]
+    say(_("waited in all, side by side: {what}", what=", ".join(spent)))
     for proposal in report["proposals"]:
-        what = f"{proposal['key']}: {proposal['value']}"
-        say(f"for the plan: {proposal['step']} {what} ({proposal['reason']})")
+        what = f"{proposal['step']} {proposal['key']}: {proposal['value']}"
+        why = told(proposal["reason"])
+        say(_("for the plan: {what} ({why})", what=what, why=why))

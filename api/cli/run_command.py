@@ -15,8 +15,8 @@ from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.driving import Manner, carry_on
 from api.cli.exits import Exit, WrongUseError
 from api.cli.screen import Format, is_interactive, note, say
-from api.cli.spans import counted
 from api.cli.summary import finding_line
+from api.locale import _, ngettext, told
 from api.operations import ChosenPlan, Wish, choose_plan, refuse_imported, start_run
 from api.settings import no_configuration
 from drorch.engine.preflight import Look
@@ -96,8 +96,8 @@ def run(
     where = surroundings(context)
     if where.server:
         raise WrongUseError(
-            "'drorch run' drives a run in this very process, not in a service",
-            hint="leave --server away, or ask the service: POST /api/v1/runs",
+            _("'drorch run' drives a run in this very process, not in a service"),
+            hint=_("leave --server away, or ask the service: POST /api/v1/runs"),
         )
     may_ask = not no_input and is_interactive()
     manner = Manner(format=as_, may_ask=may_ask, no_input=no_input, program=where.program)
@@ -105,7 +105,9 @@ def run(
         work = _continued(where, plan, manner)
     else:
         if plan is None:
-            raise WrongUseError("which plan?", hint="drorch run FILE --mode dry-run|simulate|live")
+            raise WrongUseError(
+                _("which plan?"), hint="drorch run FILE --mode dry-run|simulate|live"
+            )
         asked = _Asked(
             mode=Mode(mode),
             only=_names(only),
@@ -157,13 +159,17 @@ def _check_confirmation(plan: Plan, asked: _Asked) -> None:
     """Refuse before anybody is contacted what cannot be confirmed."""
     if asked.confirm is not None and asked.confirm != plan.id:
         raise WrongUseError(
-            f"--confirm names {asked.confirm!r}, the plan is {plan.id!r}",
-            hint=f"to start its machines: --confirm {plan.id}",
+            _(
+                "--confirm names {named}, the plan is {plan}",
+                named=repr(asked.confirm),
+                plan=repr(plan.id),
+            ),
+            hint=_("to start its machines: --confirm {plan}", plan=plan.id),
         )
     if asked.confirm is None and not asked.manner.may_ask:
         raise WrongUseError(
-            "a live run has to be confirmed, and there is nobody to ask",
-            hint=f"to start the machines of this plan: --confirm {plan.id}",
+            _("a live run has to be confirmed, and there is nobody to ask"),
+            hint=_("to start the machines of this plan: --confirm {plan}", plan=plan.id),
         )
 
 
@@ -172,19 +178,25 @@ async def _refuse_interrupted(app: Application, plan: Plan) -> None:
         ours = line.plan == plan.id and line.mode == Mode.LIVE
         if ours and not await app.leases.is_held(line.id):
             raise CommandRejectedError(
-                f"the live run {line.id} of this plan was interrupted and is still open",
-                hint=f"carry it on with 'drorch run --continue {line.id}', "
-                f"or end it with 'drorch abort {line.id}'",
+                _(
+                    "the live run {run} of this plan was interrupted and is still open",
+                    run=line.id,
+                ),
+                hint=_(
+                    "carry it on with 'drorch run --continue {run}', "
+                    "or end it with 'drorch abort {run}'",
+                    run=line.id,
+                ),
             )
 
 
 async def _looked_at(app: Application, chosen: ChosenPlan, plan: Plan, asked: _Asked) -> Look:
     look = await app.preflight.look(plan)
     for finding in look.findings:
-        told = finding_json(finding)
-        note(finding_line(told))
-        if told["hint"]:
-            note(f"         {told['hint']}", style="dim")
+        found = finding_json(finding)
+        note(finding_line(found))
+        if found["hint"]:
+            note(f"         {told(found['hint'])}", style="dim")
     if asked.confirm is None:
         await asyncio.to_thread(_confirm, chosen.plan, plan, len(look.errors))
     return look
@@ -193,14 +205,23 @@ async def _looked_at(app: Application, chosen: ChosenPlan, plan: Plan, asked: _A
 def _confirm(whole: Plan, plan: Plan, errors: int) -> None:
     machines = sum(step.machine is not None for step in plan.steps)
     connectors = sorted({s.machine.connector for s in plan.steps if s.machine is not None})
-    note(
-        f"LIVE RUN: {counted(machines, 'machine')} on {', '.join(connectors) or 'no connector'} "
-        f"will be started where they are off{f'; errors were found: {errors}' if errors else ''}.",
-        style="bold red",
+    words = ngettext(
+        "LIVE RUN: {n} machine on {connectors} will be started where they are off",
+        "LIVE RUN: {n} machines on {connectors} will be started where they are off",
+        machines,
+        connectors=", ".join(connectors) or _("no connector"),
     )
-    typed = typer.prompt(f"Type the plan's id ({whole.id}) to go on", err=True)
+    found = _("; errors were found: {n}", n=errors) if errors else ""
+    note(f"{words}{found}.", style="bold red")
+    typed = typer.prompt(_("Type the plan's id ({plan}) to go on", plan=whole.id), err=True)
     if typed.strip() != whole.id:
-        raise WrongUseError(f"{typed!r} is not {whole.id!r}: nothing was started")
+        raise WrongUseError(
+            _(
+                "{typed} is not {plan}: nothing was started",
+                typed=repr(typed),
+                plan=repr(whole.id),
+            )
+        )
 
 
 async def _continued(where: Surroundings, run: str | None, manner: Manner) -> Exit:
@@ -220,7 +241,7 @@ async def _interrupted(app: Application) -> str:
         return found[0]
     if found:
         raise WrongUseError(
-            f"several runs were interrupted: {', '.join(found)}",
-            hint=f"name one: 'drorch run --continue {found[0]}'",
+            _("several runs were interrupted: {runs}", runs=", ".join(found)),
+            hint=_("name one: 'drorch run --continue {run}'", run=found[0]),
         )
-    raise WrongUseError("no run was interrupted", hint="'drorch runs' lists the runs")
+    raise WrongUseError(_("no run was interrupted"), hint=_("'drorch runs' lists the runs"))

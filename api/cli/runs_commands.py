@@ -20,9 +20,10 @@ from api.cli.program import repeat_options
 from api.cli.report_table import print_report
 from api.cli.screen import Format, note, out, print_json, print_table
 from api.cli.spans import between, day_and_time, span
+from api.cli.states import state_word
 from api.cli.status_table import RUN_STYLES, print_status
 from api.cli.summary import print_rehearsal, print_summary
-from api.locale import LANGUAGES, language, speaking
+from api.locale import LANGUAGES, _, language, pgettext, speaking
 from api.reports import steps_csv
 from api.reports.page import standalone
 from drorch.run.status import RunStatus
@@ -51,16 +52,32 @@ def runs(
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note(repeat_options("there is no run yet: 'drorch run FILE' makes one"))
+        note(repeat_options(_("there is no run yet: 'drorch run FILE' makes one")))
     else:
-        print_table(
-            ("run", "mode", "status", "began", "took", "steps", "by"), [_line(r) for r in found]
+        columns = (
+            pgettext("a column", "run"),
+            pgettext("a column", "mode"),
+            pgettext("a column", "status"),
+            pgettext("a column", "began"),
+            pgettext("a column", "took"),
+            _("steps"),
+            pgettext("who did it", "by"),
         )
+        print_table(columns, [_line(r) for r in found])
     if halt["halted"]:
-        told = f"DRORCH IS HALTED by {halt['by']} (nothing new goes out anywhere): {halt['reason']}"
-        note(told, style="bold red")
+        halted = _(
+            "DRORCH IS HALTED by {name} (nothing new goes out anywhere): {reason}",
+            name=halt["by"],
+            reason=halt["reason"],
+        )
+        note(halted, style="bold red")
     if more:
-        note(f"these are the newest {len(found)}; '{where.program} runs --all' lists every run")
+        newest = _(
+            "these are the newest {n}; '{command}' lists every run",
+            n=len(found),
+            command=f"{where.program} runs --all",
+        )
+        note(newest)
 
 
 async def _runs(where: Surroundings, limit: int | None) -> tuple[RunList, Json]:
@@ -71,14 +88,20 @@ async def _runs(where: Surroundings, limit: int | None) -> tuple[RunList, Json]:
 def _line(run: Json) -> tuple[str | Text, ...]:
     counts = run["counts"]
     words = status_words(run)
-    style = "bold red" if words != run["status"] else RUN_STYLES.get(run["status"], "")
+    alone = words != state_word(run["status"])
+    style = "bold red" if alone else RUN_STYLES.get(run["status"], "")
     status = Text(words, style=style)
     took = between(run["started_at"], run["ended_at"] or datetime.now(UTC).isoformat())
     began = day_and_time(run["started_at"] or run["created_at"], run["timezone"])
-    done = f"{counts['healthy']}/{sum(counts.values())} healthy"
+    done = f"{counts['healthy']}/{sum(counts.values())} {_healthy()}"
     if run["examined"]:
-        done = f"{run['examined']['seen']}/{run['examined']['machines']} examined"
-    return run["id"], run["mode"], status, began, span(took), done, run["started_by"]
+        examined = pgettext("so many of so many machines", "examined")
+        done = f"{run['examined']['seen']}/{run['examined']['machines']} {examined}"
+    return run["id"], state_word(run["mode"]), status, began, span(took), done, run["started_by"]
+
+
+def _healthy() -> str:
+    return pgettext("so many of so many steps", "healthy")
 
 
 def status(
@@ -147,7 +170,10 @@ def report(
     """
     where = surroundings(context)
     if lang and lang not in LANGUAGES:
-        raise WrongUseError(f"--lang {lang}: there is none", hint=f"one of {', '.join(LANGUAGES)}")
+        raise WrongUseError(
+            _("--lang {language}: there is none", language=lang),
+            hint=_("one of {names}", names=", ".join(LANGUAGES)),
+        )
     found = run_async(_report(where, run))
     match as_ or (ReportFormat.TABLE if out().is_terminal else ReportFormat.JSON):
         case ReportFormat.JSON:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from api.cli.screen import note
+from api.locale import _
 from api.settings import Settings
 from drorch.errors import JournalUnavailableError
 
@@ -29,19 +30,24 @@ def readable(settings: Settings) -> Iterator[tuple[Settings, JournalUnavailableE
     if file is None or not file.is_file() or not _is_read_only(file.parent):
         yield settings, None
         return
-    why = f"the disk of {file.parent} is read-only"
+    why = _("the disk of {folder} is read-only", folder=file.parent)
     with tempfile.TemporaryDirectory(prefix="drorch-") as folder:
         for part in _PARTS:
             beside = file.with_name(file.name + part)
             if beside.is_file():
                 shutil.copyfile(beside, Path(folder) / beside.name)
-        note(f"{why}: this is a copy of what it holds; nothing can be decided or started here",
-             style="bold yellow")  # fmt: skip
+        copied = _(
+            "{why}: this is a copy of what it holds; nothing can be decided or started here",
+            why=why,
+        )
+        note(copied, style="bold yellow")
         refusal = JournalUnavailableError(
-            f"nothing can be recorded: {why}",
-            hint="make it writable again (mount -o remount,rw), or recover with another one: "
-            "DRORCH_DATA_DIR=~/drorch-tmp drorch run PLAN --mode live (what runs is verified, not "
-            "restarted; holds and a halt are not known there)",
+            _("nothing can be recorded: {why}", why=why),
+            hint=_(
+                "make it writable again (mount -o remount,rw), or recover with another one: "
+                "DRORCH_DATA_DIR=~/drorch-tmp drorch run PLAN --mode live (what runs is verified, "
+                "not restarted; holds and a halt are not known there)"
+            ),
         )
         yield settings.model_copy(update={"data_dir": Path(folder)}), refusal
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from api.cli.program import repeat_options
+from api.locale import pgettext, told
 
 _WIDE = 400
 """Columns of a table that goes to a file or a pipe: nothing is cut there."""
@@ -74,8 +75,8 @@ def note(text: str | Text, *, style: str = "") -> None:
 
 def print_json(document: Any) -> None:
     """Print *document* and nothing else to stdout; what a terminal might obey is escaped."""
-    told = json.dumps(document, indent=2, ensure_ascii=False)
-    sys.stdout.write(_UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], told) + "\n")
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    sys.stdout.write(_UNSAFE.sub(lambda found: json.dumps(found[0])[1:-1], text) + "\n")
     sys.stdout.flush()
 
 
@@ -95,15 +96,19 @@ def marked(lead: str, style: str) -> Text:
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say on stderr what went wrong, and what to do about it, as it has to be typed here."""
+    """Say on stderr what went wrong, and what to do about it, as it has to be typed here.
+
+    Sentences of the core are said in the language spoken here; those that are so already stay.
+    """
     console = err()
-    for number, line in enumerate(message.splitlines() or [""]):
-        lead = "error: " if number == 0 else "       "
+    first = pgettext("before what went wrong", "error: ")
+    for number, line in enumerate(told(message).splitlines() or [""]):
+        lead = first if number == 0 else " " * len(first)
         console.print(marked(lead, "bold red").append(defused(line)), soft_wrap=True)
     if hint:
-        console.print(
-            marked("hint: ", "bold cyan").append(defused(repeat_options(hint))), soft_wrap=True
-        )
+        lead = pgettext("before what to do", "hint: ")
+        what = defused(repeat_options(told(hint)))
+        console.print(marked(lead, "bold cyan").append(what), soft_wrap=True)
 
 
 def is_interactive() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from api.locale import _
 from drorch.access import signers, sshsig
 from drorch.access.signatures import PlanSignature, PlanSignatureError, verify_plan
 from plans.source.text import MOST_BYTES
@@ -27,6 +28,6 @@ def _read(path: Path, most: int) -> bytes:
             return file.read(most + 1)
     except OSError as error:
         raise PlanSignatureError(
-            f"{path} cannot be read: {error.strerror or error}",
-            hint="--signature and --allowed-signers name files that you may read",
+            _("{file} cannot be read: {why}", file=path, why=error.strerror or error),
+            hint=_("--signature and --allowed-signers name files that you may read"),
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from api.locale import _
 from drorch.model.hours import zone_named
 
 
@@ -33,7 +34,7 @@ def in_zone(at: datetime, zone: str = "") -> datetime:
 
 def zone_words(zone: str) -> str:
     """Return the name of the zone whose time `in_zone` gives."""
-    return zone if zone and zone_named(zone) else "this machine's clock"
+    return zone if zone and zone_named(zone) else _("this machine's clock")
 
 
 def clock_time(text: str | None, zone: str = "") -> str:
@@ -51,8 +52,3 @@ def between(began: str | None, ended: str | None) -> float | None:
     """Return the seconds between two recorded times."""
     first, last = moment(began), moment(ended)
     return None if first is None or last is None else (last - first).total_seconds()
-
-
-def counted(many: int, word: str, plural: str = "") -> str:
-    """Return ``1 step`` or ``3 steps``."""
-    return f"{many} {word if many == 1 else plural or word + 's'}"

@@ -18,9 +18,12 @@ from api.cli.board import (
     why,
 )
 from api.cli.screen import marked, print_table, say
-from api.cli.spans import between, clock_time, counted, day_and_time, span, zone_words
+from api.cli.spans import between, clock_time, day_and_time, span, zone_words
+from api.cli.states import state_word
 from api.cli.summary import print_findings, print_services
+from api.cli.words import obstacle_words, paper_word
 from api.expected import outlook
+from api.locale import _, ngettext, pgettext, told
 from api.wording import objective, seen, tally, tries
 
 RUN_STYLES = {
@@ -43,8 +46,7 @@ def print_status(run: Json, program: str = "drorch", *, whole: bool = True) -> N
     board = Board(program)
     _print_head(run, program, now)
     for obstacle in run["obstacles"] if not run["ended_at"] else ():
-        hint = f" ({obstacle['hint']})" if obstacle["hint"] else ""
-        say(f"  {obstacle['scope']} {obstacle['key']}: {obstacle['reason']}{hint}", style="yellow")
+        say(f"  {obstacle_words(obstacle)}", style="yellow")
     print_findings([finding for finding in run["findings"] if not finding["outdated"]])
     print_services(run)
     _print_steps(run, board, program, now, whole=whole or len(run["steps"]) <= _SHORT)
@@ -52,24 +54,31 @@ def print_status(run: Json, program: str = "drorch", *, whole: bool = True) -> N
 
 
 def _print_head(run: Json, program: str, now: datetime) -> None:
-    if not run.get("driven", True) and status_words(run) != run["status"]:
+    if not run.get("driven", True) and status_words(run) != state_word(run["status"]):
         for words in undriven_words(run, program):
             say(words, style="bold red")
     words, style = MODES.get(run["mode"], (str(run["mode"]).upper(), "reverse"))
     if run["mode"] == "live" and run.get("simulated"):
         words, style = SIMULATED
-    line = Text().append(f" {words} ", style=style).append(f" {run['id']} ", style="bold")
+    line = Text().append(f" {_(words)} ", style=style).append(f" {run['id']} ", style="bold")
     status = status_words(run)
-    line.append(status, style=RUN_STYLES.get(status, "bold red"))
+    alone = status != state_word(run["status"])
+    line.append(status, style="bold red" if alone else RUN_STYLES.get(run["status"], "bold red"))
     used = between(run["started_at"], run["ended_at"] or now.isoformat())
     say(line)
     began, zone = run["started_at"] or run["created_at"], run["timezone"]
-    say(f"  began {day_and_time(began, zone)} ({zone_words(zone)}), {span(used)}")
-    say("  " + ", ".join(f"{count} {word}" for word, count in tally(run)))
+    when = _(
+        "began {time} ({zone}), {span}",
+        time=day_and_time(began, zone),
+        zone=zone_words(zone),
+        span=span(used),
+    )
+    say(f"  {when}")
+    say("  " + ", ".join(f"{count} {state_word(word)}" for word, count in tally(run)))
     if (approval := run.get("approval")) and approval["approved_by"]:
         say(f"  {_approved(approval)}", style="bold red" if approval["break_glass"] else "")
-    if told := " · ".join(part for part in (seen(run), objective(run, now)) if part):
-        say(f"  {told}")
+    if rest := " · ".join(part for part in (seen(run), objective(run, now)) if part):
+        say(f"  {rest}")
     foreseen = outlook(run, zone, now)
     if foreseen.words:
         say(f"  {foreseen.words}", style=OUTLOOK_STYLES[foreseen.tone])
@@ -77,26 +86,47 @@ def _print_head(run: Json, program: str, now: datetime) -> None:
 
 def _approved(approval: Json) -> str:
     if approval["break_glass"]:
-        return f"GLASS BROKEN by {approval['approved_by']}, alone: {approval['break_glass']}"
-    return f"asked for by {approval['asked_by']}, approved by {approval['approved_by']}"
+        return _(
+            "GLASS BROKEN by {name}, alone: {why}",
+            name=approval["approved_by"],
+            why=approval["break_glass"],
+        )
+    return _(
+        "asked for by {name}, approved by {other}",
+        name=approval["asked_by"],
+        other=approval["approved_by"],
+    )
 
 
 def _print_steps(run: Json, board: Board, program: str, now: datetime, *, whole: bool) -> None:
     steps = run["steps"] if whole else [s for s in run["steps"] if s["status"] not in _RESTING]
     if steps:
         rows = [_step(step, run["timezone"], now) for step in steps]
-        print_table(("", "step", "status", "attempt", "healthy at", "why"), rows)
-    rest = [f"{run['counts'][word]} {word}" for word in _RESTING if run["counts"][word]]
+        columns = (
+            "",
+            _("step"),
+            pgettext("a column", "status"),
+            pgettext("a column", "attempt"),
+            _("healthy at"),
+            pgettext("of a step", "why"),
+        )
+        print_table(columns, rows)
+    counts = run["counts"]
+    rest = ", ".join(f"{counts[word]} {state_word(word)}" for word in _RESTING if counts[word])
     if not whole and rest:
         holds = board.holder(run)
-        told = f" ({holds})" if holds else ""
-        say(f"not shown: {', '.join(rest)}{told}; {program} status {run['id']} --all", style="dim")
+        what = f"{rest} ({holds})" if holds else rest
+        command = f"{program} status {run['id']} --all"
+        say(_("not shown: {what}; {command}", what=what, command=command), style="dim")
 
 
 def _print_cards(run: Json, board: Board, now: datetime) -> None:
     cards = board.cards(run, now)
     if cards:
-        say(f"{counted(len(cards), 'question')}: a person must act", style="bold magenta")
+        many = ngettext(
+            "{n} question: a person must act", "{n} questions: a person must act", len(cards)
+        )
+        say(many, style="bold magenta")
     for card in cards:
         say(marked(f"☎ {card.step}: ", "bold magenta").append(card.what))
         behind = f" · {card.waits_behind}" if card.behind else ""
@@ -109,16 +139,21 @@ def _print_cards(run: Json, board: Board, now: datetime) -> None:
 def _step(step: Json, zone: str, now: datetime) -> tuple[str | Text, ...]:
     glyph, style = GLYPHS[step["status"]]
     settled = step["status"] in ("healthy", "skipped", "cancelled")
-    accepted = f"accepted by {step['accepted_by']}" if step["accepted_by"] else ""
+    by = step["accepted_by"]
+    accepted = _("accepted by {name}", name=by) if by else ""
     if (paper := step["from_paper"]) is not None:
-        at = clock_time(paper["done_at"], zone)
-        accepted = f"{paper['result']} at {at} by {paper['by']} (from paper)"
-    left = accepted or step["comment"] or step["error"] or ""
+        accepted = _(
+            "{result} at {time} by {name} (from paper)",
+            result=paper_word(paper["result"]),
+            time=clock_time(paper["done_at"], zone),
+            name=paper["by"],
+        )
+    left = accepted or step["comment"] or told(step["error"] or "")
     reason = left if settled or step["examined"] else why(step, now)
     return (
         Text(glyph, style=style),
         step["id"],
-        Text(str(step["examined"] or step["status"]), style=style),
+        Text(state_word(step["examined"] or step["status"]), style=style),
         tries(step),
         clock_time(step["healthy_at"], zone),
         reason,

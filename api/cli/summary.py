@@ -12,7 +12,9 @@ from api.cli.access import Json
 from api.cli.board import GLYPHS, SERVICE_GLYPHS, elsewhere, service_title
 from api.cli.screen import marked, print_table, say
 from api.cli.spans import between, span
+from api.cli.states import state_word
 from api.expected import expected
+from api.locale import _, ngettext, pgettext, told
 from api.openings import opening, openings_line
 from api.wording import late, objective, seen
 
@@ -26,9 +28,9 @@ def print_summary(
     """Say how a live or simulated run has ended."""
     took = between(run["started_at"], run["ended_at"])
     status = str(run["status"])
-    words = {"simulate": "the simulation", "dry-run": "the dry run"}.get(run["mode"], "the run")
-    line = Text(f"{words} {run['id']} ").append(status, style=_ENDED_STYLES.get(status, "bold"))
-    say(line.append(f" after {span(took)}{_against_rto(run)}"))
+    line = Text(f"{_named(run)} ")
+    line.append(state_word(status), style=_ENDED_STYLES.get(status, "bold"))
+    say(line.append(_(" after {span}", span=span(took)) + _against_rto(run)))
     say("  " + _counts(run))
     print_troubles(run)
     print_services(run)
@@ -37,17 +39,26 @@ def print_summary(
         say(openings, style="bold red")
     if critical_path:
         longest = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in critical_path)
-        say(f"critical path: {longest}")
-    say(f"report: {program} report {run['id']}", style="dim")
+        say(_("critical path: {steps}", steps=longest))
+    say(_("report: {command}", command=f"{program} report {run['id']}"), style="dim")
+
+
+def _named(run: Json) -> str:
+    if run["mode"] == "simulate":
+        return _("the simulation {run}", run=run["id"])
+    if run["mode"] == "dry-run":
+        return _("the dry run {run}", run=run["id"])
+    return _("the run {run}", run=run["id"])
 
 
 def _against_rto(run: Json) -> str:
-    told = objective(run, datetime.now(UTC))
-    return f"; {told}" if told else ""
+    against = objective(run, datetime.now(UTC))
+    return f"; {against}" if against else ""
 
 
 def _counts(run: Json) -> str:
-    return ", ".join(f"{count} {status}" for status, count in run["counts"].items() if count)
+    counts = run["counts"].items()
+    return ", ".join(f"{count} {state_word(status)}" for status, count in counts if count)
 
 
 def print_troubles(run: Json) -> None:
@@ -55,13 +66,15 @@ def print_troubles(run: Json) -> None:
     bad = [s for s in run["steps"] if s["status"] in ("failed", "waiting", "cancelled")]
     for step in bad:
         glyph, style = GLYPHS[step["status"]]
-        reason = step["error"] or step["question"] or step["waits_for"]
-        line = marked(f"  {glyph} {step['id']} {step['status']}", style)
+        reason = told(step["error"] or "") or step["question"] or told(step["waits_for"] or "")
+        line = marked(f"  {glyph} {step['id']} {state_word(step['status'])}", style)
         say(line.append(f": {reason}" if reason else ""))
     blocked = [s["id"] for s in run["steps"] if s["status"] == "blocked"]
     if blocked:
-        shown = ", ".join(blocked[:8]) + (f" and {len(blocked) - 8} more" if blocked[8:] else "")
-        say(marked(f"  ▲ {len(blocked)} blocked", "red").append(f": {shown}"))
+        shown = ", ".join(blocked[:8])
+        if blocked[8:]:
+            shown = _("{names} and {n} more", names=shown, n=len(blocked) - 8)
+        say(marked(f"  ▲ {len(blocked)} {state_word('blocked')}", "red").append(f": {shown}"))
 
 
 def print_services(run: Json) -> None:
@@ -71,14 +84,20 @@ def print_services(run: Json) -> None:
     now = datetime.now(UTC)
     opens = any(service["open_by"] for service in run["services"])
     foreseen = any(service["eta"] for service in run["services"])
-    back = "back after, at" if foreseen else "back after"
-    columns = ("service", "tier", "state", back, "objective", "")
+    columns = (
+        _("service"),
+        _("tier"),
+        pgettext("a column", "state"),
+        _("back after, at") if foreseen else _("back after"),
+        _("objective"),
+        "",
+    )
     rows = [_service(service, run, now) for service in run["services"]]
     if not opens:
         print_table(columns, rows)
         return
     print_table(
-        (*columns, "opening"),
+        (*columns, _("opening")),
         [
             (*row, _opening(service, run, now))
             for row, service in zip(rows, run["services"], strict=True)
@@ -98,10 +117,10 @@ def _service(service: Json, run: Json, now: datetime) -> tuple[str | Text, ...]:
 
 
 def _opening(service: Json, run: Json, now: datetime) -> Text:
-    told = opening(service, run, now)
-    if told is None:
+    opens = opening(service, run, now)
+    if opens is None:
         return Text("")
-    return Text(told.words, style="bold red" if told.missed else "")
+    return Text(opens.words, style="bold red" if opens.missed else "")
 
 
 def _state(service: Json, now: datetime, *, simulated: bool) -> Text:
@@ -110,15 +129,16 @@ def _state(service: Json, now: datetime, *, simulated: bool) -> Text:
         state = "up" if service["rta"] is not None else "down"
     glyph, style = SERVICE_GLYPHS.get(state, ("?", "dim"))
     if not service["external"]:
-        return Text(f"{glyph} {state}", style=style)
-    why = f" ({service['evidence']})" if service["evidence"] and state != "up" else ""
+        return Text(f"{glyph} {state_word(state)}", style=style)
+    why = f" ({told(service['evidence'])})" if service["evidence"] and state != "up" else ""
     return Text(f"{glyph} {elsewhere(service, now)}{why}", style=style)
 
 
 def _verdict(service: Json, run: Json, now: datetime) -> Text:
     if service["met"] is None:
         return Text(late(service, run, now), style="bold red")
-    return Text("in time", style="green") if service["met"] else Text("LATE", style="bold red")
+    in_time = Text(_("in time"), style="green")
+    return in_time if service["met"] else Text(_("LATE"), style="bold red")
 
 
 def print_findings(findings: Sequence[Json]) -> None:
@@ -128,15 +148,15 @@ def print_findings(findings: Sequence[Json]) -> None:
             if finding["severity"] == severity:
                 say(finding_line(finding, style))
                 if finding["hint"]:
-                    say(f"         {finding['hint']}", style="dim")
+                    say(f"         {told(finding['hint'])}", style="dim")
 
 
 def finding_line(finding: Json, style: str | None = None) -> Text:
     """Return one finding as a line: how bad, which step, what."""
     severity = finding["severity"]
-    line = marked(f"{severity:8} ", style or _SEVERITY_STYLES.get(severity, ""))
+    line = marked(f"{state_word(severity):8} ", style or _SEVERITY_STYLES.get(severity, ""))
     where = f"{finding['step']}: " if finding["step"] else ""
-    return line.append(f"{where}{finding['message']}")
+    return line.append(f"{where}{told(finding['message'])}")
 
 
 def print_rehearsal(run: Json) -> None:
@@ -145,8 +165,14 @@ def print_rehearsal(run: Json) -> None:
     print_findings(findings)
     many = Counter(finding["severity"] for finding in findings)
     total = sum(run["counts"].values())
-    told = ", ".join(f"{many[s]} {s}{'s' if many[s] != 1 else ''}" for s in _SEVERITY_STYLES)
+    found = ", ".join(
+        (
+            ngettext("{n} error", "{n} errors", many["error"]),
+            ngettext("{n} warning", "{n} warnings", many["warning"]),
+            ngettext("{n} info", "{n} infos", many["info"]),
+        )
+    )
     style = "bold red" if many["error"] else "bold green"
-    many_steps = f"{total} step{'' if total == 1 else 's'}"
-    looked = seen(run) or f"{many_steps} looked at"
-    say(Text(f"dry run {run['id']}: {looked}, nothing touched: ").append(told, style))
+    looked = seen(run) or ngettext("{n} step looked at", "{n} steps looked at", total)
+    words = _("dry run {run}: {looked}, nothing touched: ", run=run["id"], looked=looked)
+    say(Text(words).append(found, style))

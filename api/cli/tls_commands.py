@@ -12,6 +12,7 @@ from api.cli.exits import WrongUseError
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, say
 from api.host_names import canonical, of_this_machine
+from api.locale import _
 from api.serving_rules import tls_files
 from api.settings import Settings
 from api.tls import OwnTls, Shown, is_open_to_others, now, read
@@ -50,9 +51,10 @@ def init(
         own.make(of_this_machine(*_given_names(settings, name or ())), now(), force=force)
     _tell_own(own)
     port = settings.server.port
-    note(f"from another machine: drorch --server https://NAME:{port} --ca FILE ...")
-    if settings.server.tls_cert is not None:
-        note(f"'drorch serve' does not use it: [server] tls_cert is {settings.server.tls_cert}")
+    command = f"drorch --server https://NAME:{port} --ca FILE ..."
+    note(_("from another machine: {command}", command=command))
+    if (given := settings.server.tls_cert) is not None:
+        note(_("'drorch serve' does not use it: [server] tls_cert is {file}", file=given))
 
 
 def _given_names(settings: Settings, given: list[str] | tuple[str, ...]) -> list[str]:
@@ -60,8 +62,8 @@ def _given_names(settings: Settings, given: list[str] | tuple[str, ...]) -> list
     for one in given:
         if (name := canonical(one)) is None:
             raise WrongUseError(
-                f"{one!r} is no host name or address",
-                hint="write it without scheme, port and path: drorch.comune.example",
+                _("{name} is no host name or address", name=repr(one)),
+                hint=_("write it without scheme, port and path: drorch.comune.example"),
             )
         names.append(name)
     return [*names, *settings.server.names]
@@ -98,33 +100,40 @@ def show(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     elif is_own:
         _tell_own(own)
     else:
-        say(f"certificate   {files.certificate}, given by [server] tls_cert")
+        file = files.certificate
+        say(_("certificate   {file}, given by [server] tls_cert", file=file))
         _tell(found)
     if is_open_to_others(files.key):
-        note(f"other users of this machine may read the key: chmod 600 {files.key}")
+        command = f"chmod 600 {files.key}"
+        note(_("other users of this machine may read the key: {command}", command=command))
 
 
 def _none(settings: Settings) -> ConfigurationError:
+    folder = OwnTls.of(settings.data_dir).folder
     return ConfigurationError(
-        f"there is no certificate in {OwnTls.of(settings.data_dir).folder}, and none is configured",
-        hint="'drorch tls init' makes one",
+        _("there is no certificate in {folder}, and none is configured", folder=folder),
+        hint=_("'drorch tls init' makes one"),
     )
 
 
 def _tell_own(own: OwnTls) -> None:
     authority = read(own.authority)
-    say(f"authority     {own.authority} (people and programs import this one)")
-    say(f"  SHA-256     {authority.fingerprint}")
-    say(f"  valid until {authority.until.date()}; write this fingerprint into the runbook")
-    say(f"certificate   {own.server}")
+    until = authority.until.date()
+    say(_("authority     {file} (people and programs import this one)", file=own.authority))
+    say(_("  SHA-256     {fingerprint}", fingerprint=authority.fingerprint))
+    say(_("  valid until {day}; write this fingerprint into the runbook", day=until))
+    say(_("certificate   {file}", file=own.server))
     _tell(read(own.server))
 
 
 def _tell(found: Shown) -> None:
-    say(f"  SHA-256     {found.fingerprint}")
-    due = "; it is due for renewal" if found.is_due(now()) else ""
-    say(f"  valid until {found.until.date()}{due}")
-    say(f"  for         {', '.join(found.names) or 'no name at all'}")
+    say(_("  SHA-256     {fingerprint}", fingerprint=found.fingerprint))
+    until = found.until.date()
+    if found.is_due(now()):
+        say(_("  valid until {day}; it is due for renewal", day=until))
+    else:
+        say(_("  valid until {day}", day=until))
+    say(_("  for         {names}", names=", ".join(found.names) or _("no name at all")))
 
 
 def _document(

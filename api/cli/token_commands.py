@@ -16,6 +16,7 @@ from api.cli.exits import WrongUseError
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table, say
 from api.cli.spans import day_and_time
+from api.locale import _, pgettext
 from drorch.access.roles import Role
 
 token_app = typer.Typer(
@@ -57,14 +58,26 @@ def create(
         return
     sys.stdout.write(made["token"] + "\n")
     sys.stdout.flush()
-    until = f"until {made['expires_at'][:10]}" if made["expires_at"] else "for ever"
-    note(f"the token {made['name']} is {made['role']} {until}; it is not shown again")
+    note(_made_words(made))
+
+
+def _made_words(made: Json) -> str:
+    name, role = made["name"], made["role"]
+    if not made["expires_at"]:
+        return _("the token {name} is {role} for ever; it is not shown again", name=name, role=role)
+    return _(
+        "the token {name} is {role} until {day}; it is not shown again",
+        name=name,
+        role=role,
+        day=made["expires_at"][:10],
+    )
 
 
 def _named(name: str) -> str:
     if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise WrongUseError(
-            f"--name {name!r} is no name", hint=f"1 to {_LONGEST_NAME} printable characters"
+            _("--name {name} is no name", name=repr(name)),
+            hint=_("1 to {n} printable characters", n=_LONGEST_NAME),
         )
     return name.strip()
 
@@ -74,7 +87,8 @@ def _network(given: str) -> str:
         return str(ip_network(given, strict=False))
     except ValueError as error:
         raise WrongUseError(
-            f"--address {given!r} is no network", hint="write 10.1.0.5 or 10.1.0.0/24"
+            _("--address {address} is no network", address=repr(given)),
+            hint=_("write 10.1.0.5 or 10.1.0.0/24"),
         ) from error
 
 
@@ -91,23 +105,31 @@ def list_(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note("there is no token yet")
+        note(_("there is no token yet"))
     else:
-        columns = ("token", "name", "role", "expires", "only from", "last used", "state")
+        columns = (
+            _("token"),
+            _("name"),
+            pgettext("of a person", "role"),
+            pgettext("a column", "expires"),
+            pgettext("a column", "only from"),
+            pgettext("a column", "last used"),
+            pgettext("a column", "state"),
+        )
         print_table(columns, [_line(token, where.zone) for token in found])
 
 
 def _line(token: Json, zone: str) -> tuple[str | Text, ...]:
-    used = day_and_time(token["last_used_at"], zone) if token["last_used_at"] else "never"
-    state = Text("revoked", style="red") if token["revoked_at"] else Text("valid", style="green")
+    used = day_and_time(token["last_used_at"], zone) if token["last_used_at"] else _("never")
+    valid, revoked = Text(_("valid"), style="green"), Text(_("revoked"), style="red")
     return (
         token["id"],
         token["name"],
         token["role"],
-        day_and_time(token["expires_at"], zone) if token["expires_at"] else "never",
+        day_and_time(token["expires_at"], zone) if token["expires_at"] else _("never"),
         ", ".join(token["addresses"]),
         f"{used} {token['last_used_from']}".strip(),
-        state,
+        revoked if token["revoked_at"] else valid,
     )
 
 
@@ -123,7 +145,7 @@ def revoke(
 ) -> None:
     """Revoke a token: from now on it opens nothing."""
     run_async(_revoked(surroundings(context), token))
-    say(f"{token}: revoked")
+    say(_("{what}: revoked", what=token))
 
 
 async def _revoked(where: Surroundings, token: str) -> None:

@@ -19,6 +19,7 @@ from api.cli.context import Surroundings, run_async, surroundings
 from api.cli.exits import WrongUseError
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table, say
+from api.locale import _, pgettext
 from api.people import NewCodes
 from drorch.access.people import LONGEST_PASSWORD, SHORTEST_PASSWORD, WeakPasswordError
 from drorch.access.roles import Role
@@ -39,9 +40,11 @@ PasswordFile = Annotated[
 async def _here(where: Surroundings) -> AsyncIterator[Application]:
     if where.server:
         raise WrongUseError(
-            "people are managed on the machine of the service, not through it",
-            hint="log in there and leave --server (DRORCH_SERVER) away; tokens can be made "
-            "through it: 'drorch token create'",
+            _("people are managed on the machine of the service, not through it"),
+            hint=_(
+                "log in there and leave --server (DRORCH_SERVER) away; tokens can be made "
+                "through it: 'drorch token create'"
+            ),
         )
     async with where.application() as app:
         yield app
@@ -53,10 +56,16 @@ def _password(file: Path | None) -> str:
         return _first_line(file)
     if not sys.stdin.isatty():
         raise WrongUseError(
-            "nobody is here to type a password", hint="give --password-file FILE, or - for stdin"
+            _("nobody is here to type a password"),
+            hint=_("give --password-file FILE, or - for stdin"),
         )
-    note(f"at least {SHORTEST_PASSWORD} characters; three or four words are easy to keep")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt="Once more", err=True))
+    least = _("at least {n} characters; three or four words are easy to keep", n=SHORTEST_PASSWORD)
+    note(least)
+    while True:
+        first = typer.prompt(_("Password"), hide_input=True, err=True)
+        if first == typer.prompt(_("Once more"), hide_input=True, err=True):
+            return str(first)
+        typer.echo(_("Error: The two entered values do not match."), err=True)
 
 
 def _first_line(file: Path) -> str:
@@ -64,18 +73,22 @@ def _first_line(file: Path) -> str:
         text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise WrongUseError(
-            f"the password in {file} cannot be read: {getattr(error, 'strerror', None) or error}"
+            _(
+                "the password in {file} cannot be read: {why}",
+                file=file,
+                why=getattr(error, "strerror", None) or error,
+            )
         ) from error
     first = (text.splitlines() or [""])[0]
     if len(first) > LONGEST_PASSWORD:
-        raise WeakPasswordError(f"a password has at most {LONGEST_PASSWORD} characters")
+        raise WeakPasswordError(_("a password has at most {n} characters", n=LONGEST_PASSWORD))
     return first
 
 
 def _tell_codes(codes: NewCodes) -> None:
-    say(f"secret   {codes.secret}")
-    say(f"address  {codes.address}")
-    note("put it into an authenticator now: it is not shown again")
+    say(_("secret   {secret}", secret=codes.secret))
+    say(_("address  {address}", address=codes.address))
+    note(_("put it into an authenticator now: it is not shown again"))
 
 
 @user_app.command()
@@ -96,7 +109,7 @@ def add(
     people.plain_name(name)
     password = None if no_password else _password(password_file)
     codes = run_async(_added(surroundings(context), name, role, password, totp=totp))
-    say(f"{people.plain_name(name)}: may log in as {role}")
+    say(_("{name}: may log in as {role}", name=people.plain_name(name), role=role))
     if codes is not None:
         _tell_codes(codes)
 
@@ -117,20 +130,27 @@ def list_(context: typer.Context, *, as_: As = Format.TABLE) -> None:
     if as_ is Format.JSON:
         print_json(found)
     elif not found:
-        note("there is nobody yet")
+        note(_("there is nobody yet"))
     else:
-        columns = ("name", "role", "password", "codes", "at the provider", "state")
+        columns = (
+            _("name"),
+            pgettext("of a person", "role"),
+            pgettext("of a person", "password"),
+            pgettext("of a person", "codes"),
+            pgettext("of a person", "at the provider"),
+            pgettext("a column", "state"),
+        )
         print_table(columns, [_line(person) for person in found])
 
 
 def _line(person: Json) -> tuple[str | Text, ...]:
     gone = person["disabled_at"]
-    state = Text("disabled", style="red") if gone else Text("may log in", style="green")
+    state = Text(_("disabled"), style="red") if gone else Text(_("may log in"), style="green")
     return (
         person["name"],
         person["role"],
-        "yes" if person["password"] else "no",
-        "yes" if person["totp"] else "no",
+        _("yes") if person["password"] else _("no"),
+        _("yes") if person["totp"] else _("no"),
         person["subject"] or "",
         state,
     )
@@ -150,7 +170,7 @@ def password(context: typer.Context, name: Name, *, password_file: PasswordFile 
             await people.set_password(app, name, _password(password_file), system_caller())
 
     run_async(change())
-    say(f"{name}: has a new password, and is logged out everywhere")
+    say(_("{name}: has a new password, and is logged out everywhere", name=name))
 
 
 @user_app.command()
@@ -167,7 +187,8 @@ def totp(
             return await people.set_codes(app, name, on=not off, caller=system_caller())
 
     codes = run_async(change())
-    say(f"{name}: {'is asked for no codes any more' if off else 'has new one-time codes'}")
+    none = _("{name}: is asked for no codes any more", name=name)
+    say(none if off else _("{name}: has new one-time codes", name=name))
     if codes is not None:
         _tell_codes(codes)
 
@@ -185,7 +206,7 @@ def role(
             await people.set_role(app, name, role, system_caller())
 
     run_async(change())
-    say(f"{name}: is {role} now, and logs in again")
+    say(_("{name}: is {role} now, and logs in again", name=name, role=role))
 
 
 @user_app.command()
@@ -197,7 +218,7 @@ def disable(context: typer.Context, name: Name) -> None:
             await people.disable(app, name, system_caller())
 
     run_async(change())
-    say(f"{name}: may not log in any more, and is logged out everywhere")
+    say(_("{name}: may not log in any more, and is logged out everywhere", name=name))
 
 
 @user_app.command()
@@ -209,7 +230,7 @@ def enable(context: typer.Context, name: Name) -> None:
             await people.enable(app, name, system_caller())
 
     run_async(change())
-    say(f"{name}: may log in again")
+    say(_("{name}: may log in again", name=name))
 
 
 @user_app.command()
@@ -221,7 +242,7 @@ def remove(context: typer.Context, name: Name) -> None:
             await people.remove(app, name, system_caller())
 
     run_async(change())
-    say(f"{name}: removed, and logged out everywhere")
+    say(_("{name}: removed, and logged out everywhere", name=name))
 
 
 @user_app.command()
@@ -236,11 +257,12 @@ def link(
 ) -> None:
     """Say who somebody is at the OIDC provider, so that they may log in by it."""
     if bool(subject) == off:
-        raise WrongUseError("give --subject SUB, or --off to take it back")
+        raise WrongUseError(_("give --subject SUB, or --off to take it back"))
 
     async def change() -> None:
         async with _here(surroundings(context)) as app:
             await people.link(app, name, subject, system_caller())
 
     run_async(change())
-    say(f"{name}: {'logs in by name and password alone' if off else 'may log in by the provider'}")
+    alone = _("{name}: logs in by name and password alone", name=name)
+    say(alone if off else _("{name}: may log in by the provider", name=name))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from babel.dates import format_date
 
+from api.locale.catalogue import LANGUAGES, WRITTEN
 from api.locale.speaking import language
 from drorch.model.hours import zone_named
 
@@ -54,8 +55,13 @@ def long_day(value: str | datetime | None, zone: str) -> str:
     at = _there(value, zone)
     if at is None:
         return ""
-    spoken = language() if language() in _ORDER else "en_GB"
-    return format_date(at, "full", locale="en_GB" if spoken == "en" else spoken)
+    spoken = of_babel()
+    return format_date(at, "full", locale="en_GB" if spoken == WRITTEN else spoken)
+
+
+def of_babel() -> str:
+    """Return the language spoken here as babel knows it: English for one that it may not know."""
+    return language() if language() in LANGUAGES else WRITTEN
 
 
 def of_plan(text: Mapping[str, str]) -> str:

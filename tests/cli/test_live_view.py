@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from api.cli.board import Board, count_behind, short_evidence, why
+from api.cli.behind import count_behind
+from api.cli.board import Board, short_evidence, why
 from api.cli.follow import PlainLines
 from api.cli.live import View
 from drorch.engine.simulation import simulate

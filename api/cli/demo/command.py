@@ -18,7 +18,7 @@ from api.cli.board import Board
 from api.cli.context import finish, run_async
 from api.cli.demo.stage import Stage
 from api.cli.demo.story import FAILING, Director, in_time
-from api.cli.demo.tally import tally
+from api.cli.demo.tally import Tally, tally
 from api.cli.driving import Manner, carry_on
 from api.cli.exits import Exit
 from api.cli.follow import LiveView, PlainLines, Show, follow
@@ -27,6 +27,7 @@ from api.cli.local import LocalAccess
 from api.cli.program import program_of
 from api.cli.screen import marked, note, out
 from api.cli.summary import print_summary
+from api.locale import _, ngettext
 from api.operations import Wish, choose_plan, start_run
 from api.settings import load_settings
 from drorch.run.status import Mode, RunStatus
@@ -61,7 +62,7 @@ async def _play(*, stays: bool, port: int | None, speed: float) -> Exit:
         try:
             return await _Demo(stage).play(stays=stays)
         except asyncio.CancelledError:
-            note("the demo ends; all of its processes too")
+            note(_("the demo ends; all of its processes too"))
             raise
 
 
@@ -79,7 +80,7 @@ class _Demo:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._console = out()
-        self._view = View(simulated=True, footer=f"page: {stage.url}")
+        self._view = View(simulated=True, footer=_("page: {address}", address=stage.url))
         self._view.board = Board(program_of(stage.config, None))
 
     def tell(self, words: str) -> None:
@@ -96,22 +97,27 @@ class _Demo:
 
     async def play(self, *, stays: bool) -> Exit:
         self.tell(
-            "SIMULATED: a municipal data centre of 140 invented machines. Nothing real is touched."
-            f"\nAll of it lives in {self._stage.folder} and is gone afterwards."
+            _(
+                "SIMULATED: a municipal data centre of 140 invented machines. Nothing real is "
+                "touched.\nAll of it lives in {folder} and is gone afterwards.",
+                folder=self._stage.folder,
+            )
         )
         async with Application(load_settings(self._stage.config, {})) as app:
             await self._dry_run(app)
             code = await self._recovery(app)
         if stays:
-            self.tell(f"The pages stay at {self._stage.url} until you press ctrl-C.")
+            self.tell(
+                _("The pages stay at {address} until you press ctrl-C.", address=self._stage.url)
+            )
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
         return code
 
     async def _dry_run(self, app: Application) -> None:
         self.tell(
-            "1. Before the emergency: a dry run looks at everything and touches nothing.\n"
-            f"$ {self._view.board.program} run {self._stage.folder / 'dry-run-findings.yaml'}"
+            _("1. Before the emergency: a dry run looks at everything and touches nothing.")
+            + f"\n$ {self._view.board.program} run {self._stage.folder / 'dry-run-findings.yaml'}"
         )
         await self._stage.start_fleet(_HURRY)
         await self._stage.simulator("POST", "/machines/100/start")
@@ -123,11 +129,13 @@ class _Demo:
             chosen=chosen,
             mode=Mode.DRY_RUN,
             caller=_CALLER,
-            reason="weekly rehearsal",
+            reason=_("weekly rehearsal"),
         )
         run, lease = await start_run(app, wish, keep_lease=True)
         await carry_on(app, run, lease, Manner())
-        self.tell("It found a machine that is missing, and a check that looks at the wrong port.")
+        self.tell(
+            _("It found a machine that is missing, and a check that looks at the wrong port.")
+        )
 
     async def _until_well(self, machine: int) -> None:
         while True:
@@ -136,7 +144,7 @@ class _Demo:
             await asyncio.sleep(0.05)
 
     async def _recovery(self, app: Application) -> Exit:
-        self.tell("2. A night, a power cut: 140 machines are off. The service starts.")
+        self.tell(_("2. A night, a power cut: 140 machines are off. The service starts."))
         await self._stage.start_fleet(_TIME_SCALE)
         self._stage.rewrite(
             "piacenza.yaml", ("verify_timeout: 5m", f"verify_timeout: {_VERIFY_WITHIN}")
@@ -150,12 +158,13 @@ class _Demo:
             chosen=chosen,
             mode=Mode.LIVE,
             caller=_CALLER,
-            reason="power cut (simulated)",
+            reason=_("power cut (simulated)"),
         )
-        run, _ = await start_run(app, wish, keep_lease=False)
+        run, _lease = await start_run(app, wish, keep_lease=False)
+        page = f"{self._stage.url}/runs/{run}"
         self.tell(
-            f"The run is {run}; its page is {self._stage.url}/runs/{run}\n"
-            f"$ {self._view.board.program} watch {run}"
+            _("The run is {run}; its page is {address}", run=run, address=page)
+            + f"\n$ {self._view.board.program} watch {run}"
         )
         access = LocalAccess(app, by=_ACTOR)
         director = Director(self._stage, access, self.tell, self._hush, self._view.board.program)
@@ -176,12 +185,18 @@ class _Demo:
         print_summary(run, program=self._view.board.program)
         machines = [step["vm"] for step in run["steps"] if step["vm"] is not None]
         count = tally(await self._stage.simulator("GET", "/log"), machines)
-        self.tell(
-            f"{count.machines} machines, {count.accepted} orders accepted, "
-            f"{count.second} second orders"
-            + (f", {count.missing} FORGOTTEN" if count.missing else "")
-            + ": the hypervisor's own log says so.\n"
-            + in_time(run)
-        )
+        self.tell(f"{_counted(count)}\n{in_time(run)}")
         right = run["status"] == RunStatus.SUCCEEDED and count.is_right
         return Exit.DONE if right else Exit.ENDED_BADLY
+
+
+def _counted(count: Tally) -> str:
+    """Say what the hypervisor's own log has of orders."""
+    parts = [
+        ngettext("{n} machines", "{n} machines", count.machines),
+        ngettext("{n} orders accepted", "{n} orders accepted", count.accepted),
+        ngettext("{n} second orders", "{n} second orders", count.second),
+    ]
+    if count.missing:
+        parts.append(ngettext("{n} FORGOTTEN", "{n} FORGOTTEN", count.missing))
+    return _("{orders}: the hypervisor's own log says so.", orders=", ".join(parts))

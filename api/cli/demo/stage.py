@@ -19,6 +19,7 @@ from typing import Any, Self
 import httpx2
 
 from api.cli.exits import WrongUseError
+from api.locale import _
 from plans.catalog import example, fleet
 
 ROOT = Path(__file__).parents[3]
@@ -84,7 +85,13 @@ class Stage:
         text = path.read_text(encoding="utf-8")
         for old, new in changes:
             if old not in text:
-                raise WrongUseError(f"the example {name} has no {old!r}: the demo is out of step")
+                raise WrongUseError(
+                    _(
+                        "the example {file} has no {text}: the demo is out of step",
+                        file=name,
+                        text=repr(old),
+                    )
+                )
             text = text.replace(old, new, 1)
         path.write_text(text, encoding="utf-8")
 
@@ -139,12 +146,18 @@ class Stage:
         log = self.folder / f"{name}.log"
         async with asyncio.timeout(_PATIENCE):
             while True:
-                told = log.read_text(encoding="utf-8")
-                if words in told:
+                said = log.read_text(encoding="utf-8")
+                if words in said:
                     return
                 if child.returncode is not None:
-                    raise WrongUseError(f"the {name} of the demo has ended: {told.strip()}")
+                    raise WrongUseError(_ended_words(name, said.strip()))
                 await asyncio.sleep(0.05)
+
+
+def _ended_words(name: str, log: str) -> str:
+    if name == "simulator":
+        return _("the simulator of the demo has ended: {log}", log=log)
+    return _("the service of the demo has ended: {log}", log=log)
 
 
 async def _end(child: Process | None) -> None:
@@ -186,5 +199,6 @@ def _free_thousand() -> int:
         if all(_is_free(thousand * 1000 + n) for n in range(100, 240)):
             return thousand
     raise WrongUseError(
-        "the demo finds no room for 140 ports on loopback", hint="end another demo, or a simulator"
+        _("the demo finds no room for 140 ports on loopback"),
+        hint=_("end another demo, or a simulator"),
     )

@@ -12,6 +12,7 @@ from api.cli.board import short_evidence
 from api.cli.demo.stage import Stage
 from api.cli.local import LocalAccess
 from api.cli.spans import moment, span
+from api.locale import _, ngettext, told
 from drorch.errors import CommandRejectedError
 
 QUESTION = "san"
@@ -57,12 +58,14 @@ class Director:
             return
         self._once(
             "question",
-            f"A person is asked; answer in another terminal, or 'demo' does in {_ANSWER_AFTER:g} s:"
-            f"\n  {self.command('approve', run, step)}\n"
-            f"  {step['question']}",
+            _(
+                "A person is asked; answer in another terminal, or 'demo' does in {n} s:",
+                n=f"{_ANSWER_AFTER:g}",
+            )
+            + f"\n  {self.command('approve', run, step)}\n  {step['question']}",
         )
         if self._waited("question", _ANSWER_AFTER):
-            await self._decide(run, Verb.APPROVE, step["id"], "both controllers green (demo)")
+            await self._decide(run, Verb.APPROVE, step["id"], _("both controllers green (demo)"))
 
     def _slow_database(self, steps: dict[str, Json]) -> None:
         database = steps[SLOW_DATABASE]
@@ -71,11 +74,16 @@ class Director:
         bad = [check for check in database["checks"] if check["healthy"] is False]
         if database["status"] == "verifying" and bad:
             waiting = [s["id"] for s in steps.values() if _needs(s, SLOW_DATABASE)]
-            answer = short_evidence(bad[0]["evidence"])
+            answer = told(short_evidence(bad[0]["evidence"]))
             self._once(
                 "database",
-                f"{SLOW_DATABASE} runs, but is not healthy yet ({answer}).\n"
-                f"  What needs it is not started: {', '.join(waiting)} wait.",
+                _(
+                    "{step} runs, but is not healthy yet ({answer}).\n"
+                    "  What needs it is not started: {others} wait.",
+                    step=SLOW_DATABASE,
+                    answer=answer,
+                    others=", ".join(waiting),
+                ),
             )
 
     async def _failure(self, run: Json, steps: dict[str, Json]) -> None:
@@ -83,16 +91,21 @@ class Director:
             if step["status"] == "waiting" and step["asks"] == "failure":
                 self._once(
                     f"failure {step['id']}",
-                    f"{step['id']} runs, never gets well. A person decides, or 'demo' mends it:\n"
-                    f"  {self.command('retry', run, step)}\n"
-                    f"  Everything that does not need it goes on. Seen: {step['error']}",
+                    _(
+                        "{step} runs, never gets well. A person decides, or 'demo' mends it:\n"
+                        "  {command}\n"
+                        "  Everything that does not need it goes on. Seen: {why}",
+                        step=step["id"],
+                        command=self.command("retry", run, step),
+                        why=told(step["error"]),
+                    ),
                 )
                 if self._waited(f"failure {step['id']}", _DECIDE_AFTER):
                     self._since.pop(f"failure {step['id']}")
                     await self.stage.simulator("DELETE", "/faults")
                     self._said.add("decided")
                     self._over(f"failure {step['id']}")
-                    await self._decide(run, Verb.RETRY, step["id"], "service restarted (demo)")
+                    await self._decide(run, Verb.RETRY, step["id"], _("service restarted (demo)"))
 
     async def _power_cut(self, run: Json) -> None:
         if self._killed_at is None:
@@ -102,9 +115,16 @@ class Director:
                 self._killed = run["driver"]
                 pid = await self.stage.kill_driver(run["driver"])
                 self._killed_at = datetime.now(UTC)
+                booting = run["counts"]["starting"]
                 self.tell(
-                    f"kill -9 {pid}: the process that drives the run is dead, "
-                    f"{run['counts']['starting']} machines are booting."
+                    ngettext(
+                        "kill -9 {pid}: the process that drives the run is dead, "
+                        "{n} machines are booting.",
+                        "kill -9 {pid}: the process that drives the run is dead, "
+                        "{n} machines are booting.",
+                        booting,
+                        pid=pid,
+                    )
                 )
             return
         if run["driver"] != self._killed and "adopted" not in self._said:
@@ -122,9 +142,12 @@ class Director:
         assert acted is not None and adopted is not None  # noqa: PT018, S101 (always written)
         self._once(
             "adopted",
-            "The next process read the journal, looked at the hypervisor and carried on: "
-            f"{(adopted - self._killed_at).total_seconds():.1f} s after the kill it drives, "
-            f"after {(acted - self._killed_at).total_seconds():.1f} s it gives its next order.",
+            _(
+                "The next process read the journal, looked at the hypervisor and carried on: "
+                "{driving} s after the kill it drives, after {acting} s it gives its next order.",
+                driving=f"{(adopted - self._killed_at).total_seconds():.1f}",
+                acting=f"{(acted - self._killed_at).total_seconds():.1f}",
+            ),
         )
 
     async def _decide(self, run: Json, verb: Verb, step: str, comment: str) -> None:
@@ -133,7 +156,7 @@ class Director:
         try:
             await self.access.decide(given)
         except CommandRejectedError as error:
-            self.tell(f"{step}: {error.message}")
+            self.tell(f"{step}: {told(error.message)}")
 
     def command(self, verb: str, run: Json, step: Json) -> str:
         return f"{self.program} {verb} {run['id']} {step['id']}"
@@ -165,4 +188,9 @@ def in_time(run: Json) -> str:
     goals = [service for service in run["services"] if service["met"] is not None]
     met = sum(bool(service["met"]) for service in goals)
     slowest = max((s["rta"] for s in goals), default=None)
-    return f"{met} of {len(goals)} services back within their objective, the last {span(slowest)}"
+    return _(
+        "{met} of {n} services back within their objective, the last {span}",
+        met=met,
+        n=len(goals),
+        span=span(slowest),
+    )
