@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import typer
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
 from babel.messages.pofile import read_po, write_po
@@ -41,7 +42,10 @@ FACES: Mapping[str, tuple[str, ...]] = {
     "words": ("api",),
 }
 """Which part of the code speaks out of which catalogue; the first whose path fits."""
-_SPEAKING = ("drorch", "connectors", "plans", "api")
+_SPEAKING = (
+    *(ROOT / package for package in ("drorch", "connectors", "plans", "api")),
+    Path(typer.__file__).parent,  # says what is wrong with a command line
+)
 Message = tuple[str | tuple[str, ...], str | None]
 
 
@@ -135,7 +139,7 @@ def literals() -> set[str]:
     """
     found: set[str] = set()
     for package in _SPEAKING:
-        for file in sorted((ROOT / package).rglob("*.py")):
+        for file in sorted(package.rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):
                     found.add("".join(_part(value) for value in node.values))

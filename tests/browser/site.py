@@ -118,6 +118,7 @@ class Site:
 
     def _child(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}
+        environment["DRORCH_LANG"] = os.environ.get("DRORCH_LANG", "en")
         environment["PYTHONPATH"] = str(ROOT)
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
             return subprocess.Popen(

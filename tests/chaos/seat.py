@@ -126,6 +126,7 @@ class Seat:
 
     async def _launched(self, arguments: tuple[str, ...], more: dict[str, str]) -> Process:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}
+        environment["DRORCH_LANG"] = os.environ.get("DRORCH_LANG", "en")
         environment |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"} | more
         with self.log.open("ab") as log:
             return await asyncio.create_subprocess_exec(

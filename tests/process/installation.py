@@ -34,6 +34,7 @@ class Installation:
     async def launch(self, *arguments: str) -> Process:
         """Start ``drorch`` with *arguments*, its outputs on pipes."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}
+        environment["DRORCH_LANG"] = os.environ.get("DRORCH_LANG", "en")
         environment |= {"PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "api.cli", "--config", str(self.config), *arguments),

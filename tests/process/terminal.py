@@ -34,6 +34,7 @@ class Terminal:
         master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}
+        environment["DRORCH_LANG"] = os.environ.get("DRORCH_LANG", "en")
         environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "api.cli", "--config", str(where.config), *arguments),

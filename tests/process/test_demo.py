@@ -21,6 +21,7 @@ PATIENCE = 300.0
 
 async def demo(folder: Path, *arguments: str) -> Process:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DRORCH_")}
+    environment["DRORCH_LANG"] = os.environ.get("DRORCH_LANG", "en")
     environment |= {"PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "api.cli", "demo", *arguments),

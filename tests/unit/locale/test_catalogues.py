@@ -8,6 +8,7 @@ import pytest
 from babel.messages.catalog import Message
 
 from api.locale.catalogue import CORE, LANGUAGES, WRITTEN
+from plans.shapes.words import ID_RULE
 from scripts.catalogues import FACES, catalogue_file, collect, literals, read, refreshed
 
 OTHERS = [language for language in LANGUAGES if language != WRITTEN]
@@ -22,8 +23,21 @@ COMPOSED = {
     "and cannot be accepted now": ("cannot be accepted now",),
     "and cannot be skipped now": ("cannot be skipped now",),
     "and has not failed": ("has not failed",),
+    "-> reads needs; remove one, at line": ("-> reads needs", "{}; remove one, at ", "line {}"),
+    "-> reads needs; remove one, at lines": ("-> reads needs", "{}; remove one, at ", "lines "),
+    "there is no contact": ("there is no {} ", "contact"),
+    "there is no group": ("there is no {} ", "group"),
+    "there is no step": ("there is no {} ", "step"),
+    "there is no step or group": ("there is no {} ", "step or group"),
+    f"use {ID_RULE}": ("use {}", ID_RULE),
+    f"use {ID_RULE}; for example": ("use {}", ID_RULE, "; for example"),
+    "Missing argument": ("Missing {}{}.", "argument"),
+    "Missing option": ("Missing {}{}.", "option"),
+    "requires an argument.": ("requires ", "an argument."),
 }
 """Words that the code puts together, and from what."""
+PYDANTIC = "Input should be "
+"""With this pydantic begins what it says of a value; its texts are compiled."""
 EACH = [(language, face) for language in OTHERS for face in (*FACES, CORE)]
 
 
@@ -82,5 +96,6 @@ def test_the_core_still_says_what_its_catalogue_translates(language: str) -> Non
         words = [part.strip(" ():;,") for part in parts]
         for word in words:
             stands = all(part in said for part in COMPOSED.get(word, (word,)))
+            stands = stands or word.startswith(PYDANTIC)
             gone += [message.id] if len(word) > 3 and not stands else []
     assert gone == []
