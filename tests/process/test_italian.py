@@ -85,7 +85,7 @@ async def test_after_a_failure_an_italian_key_decides(
     plan = where.plan(PLAN | {"steps": {"db": broken}})
     terminal = await Terminal.of(where, "run", plan, "--mode", "live", "--confirm", "one")
     try:
-        await terminal.shows("[l]ascia fallito")
+        await terminal.shows("[l]ascia fallito, Invio per dopo: ")
         await terminal.answer("s\r", "db: salta")
         terminal.type("lo avviamo domani\r")
         await terminal.shows("l'esecuzione one-1: ")

@@ -33,6 +33,10 @@ COMPOSED = {
     f"use {ID_RULE}; for example": ("use {}", ID_RULE, "; for example"),
     "Missing argument": ("Missing {}{}.", "argument"),
     "Missing option": ("Missing {}{}.", "option"),
+    "unknown table": ("unknown {} ", "table"),
+    "is missing, the first is number": ("is missing", "{}, the first is number "),
+    "events are missing, the first is number": ("events are missing", "{}, the first is number "),
+    "more) belongs to the open live run": (" more)", " belongs to the open live run "),
     "requires an argument.": ("requires ", "an argument."),
 }
 """Words that the code puts together, and from what."""
