@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from api.access import WantedToken
 from api.cli.exits import WrongUseError
-from api.on_paper import Tick
 from api.locale import _
+from api.on_paper import Tick
 from api.operations import Approval
 
 Json: TypeAlias = dict[str, Any]

@@ -15,8 +15,8 @@ import httpx2
 from api.access import WantedToken
 from api.cli.access import Given, Json, RunList
 from api.cli.exits import ServiceUnreachableError, WrongUseError
-from api.on_paper import Tick
 from api.locale import _
+from api.on_paper import Tick
 from drorch.errors import CommandRejectedError, ConfigurationError, DrorchError, RunNotFoundError
 from drorch.model import moment
 
