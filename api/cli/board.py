@@ -126,6 +126,7 @@ class Board:
             until=until,
         )
         alone = f"{self.program} approve {run['id']} --break-glass 'WHY'"
+        abort = f"{self.program} abort {run['id']}"
         card = Card(
             step=run["id"],
             what=what,
@@ -134,7 +135,7 @@ class Board:
             behind=0,
             since="",
             command=f"{self.program} approve {run['id']} --comment '..'",
-            others=_("or {command}", command=f"{self.program} abort {run['id']}"),
+            others=_("or {command}", command=abort),
             asks=False,
             manual=False,
         )

@@ -139,7 +139,8 @@ def _told_who_must_act(run: Json, manner: Manner) -> Exit:
         found = next((s for s in run["steps"] if s["id"] == step), None)
         note(f"  {step}: {_wanted(found) if found else _(_OF_THE_RUN)}")
         note(f"    {command}")
-    note(_("then: {command}", command=f"{manner.program} run --continue {run['id']}"))
+    command = f"{manner.program} run --continue {run['id']}"
+    note(_("then: {command}", command=command))
     return Exit.NEEDS_PERSON
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import IntEnum
 
+from api.locale import _
 from api.schemas.common import is_seen
 from api.schemas.problem_types import ConnectorNotFoundError, StepNotFoundError
 from drorch.access.people import WeakPasswordError
@@ -66,7 +67,7 @@ _UNREACHABLE = (ConnectorError, JournalUnavailableError, ServiceUnreachableError
 def refuse_unsaid(reason: str) -> None:
     """Raise `WrongUseError` for a reason that shows nothing on a screen."""
     if not is_seen(reason):
-        raise WrongUseError("--reason says nothing", hint="say why: others will ask")
+        raise WrongUseError(_("--reason says nothing"), hint=_("say why: others will ask"))
 
 
 def exit_of(error: DrorchError) -> Exit:

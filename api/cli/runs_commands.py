@@ -72,10 +72,11 @@ def runs(
         )
         note(halted, style="bold red")
     if more:
+        command = f"{where.program} runs --all"
         newest = _(
             "these are the newest {n}; '{command}' lists every run",
             n=len(found),
-            command=f"{where.program} runs --all",
+            command=command,
         )
         note(newest)
 

@@ -13,6 +13,7 @@ from api.cli.access import Access
 from api.cli.context import Surroundings, run_async, surroundings
 from api.cli.exits import WrongUseError
 from api.cli.screen import note
+from api.locale import _
 from api.status.board import Board, board_from
 from api.status.bulletin import Bulletin
 from api.status.words import written
@@ -39,10 +40,11 @@ def status_page(
 
 
 def _seconds(every: str) -> float:
-    duration = parse_duration(every)
+    duration, shortest = parse_duration(every), f"{_SHORTEST:g}s"
     if duration is None or duration.total_seconds() < _SHORTEST:
         raise WrongUseError(
-            f"--every {every!r} is no time to wait", hint=f"write 30s; at least {_SHORTEST:g}s"
+            _("--every {span} is no time to wait", span=repr(every)),
+            hint=_("write 30s; at least {least}", least=shortest),
         )
     return duration.total_seconds()
 
@@ -80,6 +82,6 @@ def _write(board: Board, folder: Path) -> None:
         publishing.publish(board, folder)
     except OSError as error:
         raise ConfigurationError(
-            f"{folder} cannot be written: {error.strerror or error}",
-            hint="give a folder of your own: --out DIR",
+            _("{folder} cannot be written: {why}", folder=folder, why=error.strerror or error),
+            hint=_("give a folder of your own: --out DIR"),
         ) from error

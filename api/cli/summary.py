@@ -40,7 +40,8 @@ def print_summary(
     if critical_path:
         longest = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in critical_path)
         say(_("critical path: {steps}", steps=longest))
-    say(_("report: {command}", command=f"{program} report {run['id']}"), style="dim")
+    command = f"{program} report {run['id']}"
+    say(_("report: {command}", command=command), style="dim")
 
 
 def _named(run: Json) -> str:

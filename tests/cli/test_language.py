@@ -92,7 +92,7 @@ def test_a_refusal_tells_what_to_type(italian: Drorch, tmp_path: Path) -> None:
     [
         (["run", "--foo"], "errore: opzione inesistente: --foo (opzioni possibili: --format)\n"),
         (["fuu"], "errore: comando inesistente 'fuu'.\n"),
-        (["statu"], "errore: comando inesistente 'statu'. Intendevate 'status'?\n"),
+        (["valdate"], "errore: comando inesistente 'valdate'. Intendevate 'validate'?\n"),
         (["status"], "errore: manca l'argomento 'RUN'.\n"),
         (["token", "create"], "errore: manca l'opzione '--name'.\n"),
         (

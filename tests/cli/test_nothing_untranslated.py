@@ -51,7 +51,7 @@ class _Marks(gettext.NullTranslations):
 
 _NOT_WORDS = re.compile(
     r"\d{4}-\d\d-\d\d|\b(\d+[dhms]+)+\b|Europe/Rome|\bUTC\b|\bRTO\b|\bT\d\b"
-    r"|\bFILE\.sig\b|\{[a-z]+\}|(?<=\n  )[a-z]+(?= +<)|(?<=\s)--?[a-z-]+|<[^>\n]*>|\b[A-Z][A-Z.|-]+\b|'drorch [^'\n]*'|\bdrorch [^·)⟧\n]*"
+    r"|\bFILE\.(?:sig|csv)\b|\{[a-z]+\}|(?<=\n  )[a-z]+(?= +<)|\b[a-z]+(?:\|[a-z]+)+\b|(?<=\s)--?[a-z-]+|<[^>\n]*>|\b[A-Z][A-Z.|-]+\b|'drorch [^'\n]*'|\bdrorch [^·)⟧\n]*"
 )
 
 
@@ -161,7 +161,9 @@ def test_other_commands(marked: Drorch, tmp_path: Path, arguments: Sequence[str]
 
 def test_the_help_of_every_command(marked: Drorch) -> None:
     names = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]  # every one has a function
-    names = [name.rstrip("_") for name in names] + [str(g.name) for g in app.registered_groups]
+    names = [name.rstrip("_").replace("_", "-") for name in names] + [
+        str(g.name) for g in app.registered_groups
+    ]
     top = marked("--help").out
     assert unmarked(top, *(f"\n  {name} " for name in names)) == []
     for name in names:

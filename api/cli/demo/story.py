@@ -60,7 +60,7 @@ class Director:
             "question",
             _(
                 "A person is asked; answer in another terminal, or 'demo' does in {n} s:",
-                n=f"{_ANSWER_AFTER:g}",
+                n=format(_ANSWER_AFTER, "g"),
             )
             + f"\n  {self.command('approve', run, step)}\n  {step['question']}",
         )
@@ -145,8 +145,8 @@ class Director:
             _(
                 "The next process read the journal, looked at the hypervisor and carried on: "
                 "{driving} s after the kill it drives, after {acting} s it gives its next order.",
-                driving=f"{(adopted - self._killed_at).total_seconds():.1f}",
-                acting=f"{(acted - self._killed_at).total_seconds():.1f}",
+                driving=round((adopted - self._killed_at).total_seconds(), 1),
+                acting=round((acted - self._killed_at).total_seconds(), 1),
             ),
         )
 
