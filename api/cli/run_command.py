@@ -28,6 +28,9 @@ from drorch.run.status import Mode
 from drorch.run.views import finding_json
 
 
+_HOW = "drorch run FILE --mode dry-run|simulate|live"
+
+
 class RunMode(StrEnum):
     LIVE = "live"
     DRY_RUN = "dry-run"
@@ -105,9 +108,7 @@ def run(
         work = _continued(where, plan, manner)
     else:
         if plan is None:
-            raise WrongUseError(
-                _("which plan?"), hint="drorch run FILE --mode dry-run|simulate|live"
-            )
+            raise WrongUseError(_("which plan?"), hint=_HOW)
         asked = _Asked(
             mode=Mode(mode),
             only=_names(only),
