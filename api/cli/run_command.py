@@ -27,7 +27,6 @@ from drorch.model.plan import Plan
 from drorch.run.status import Mode
 from drorch.run.views import finding_json
 
-
 _HOW = "drorch run FILE --mode dry-run|simulate|live"
 
 

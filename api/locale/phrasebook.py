@@ -114,7 +114,7 @@ def _book(code: str) -> dict[str, list[Sentence]]:
             continue
         with file.open("rb") as text:
             for message in read_po(text, locale=code):
-                if isinstance(message.id, str) and "{" in message.id and message.string:
+                if isinstance(message.id, str) and _PLACE.search(message.id) and message.string:
                     first = "" if message.id.startswith("{") else message.id[0]
                     book[first].append(_sentence(message.id, str(message.string)))
     for sentences in book.values():
@@ -124,4 +124,5 @@ def _book(code: str) -> dict[str, list[Sentence]]:
 
 def _sentence(written: str, said: str) -> Sentence:
     parts = _PLACE.split(written)
-    return Sentence(tuple(parts[1::2]), tuple(parts[::2]), said)
+    around = (part.replace("{{", "{").replace("}}", "}") for part in parts[::2])
+    return Sentence(tuple(parts[1::2]), tuple(around), said)
