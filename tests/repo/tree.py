@@ -9,7 +9,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("drorch", "api", "plans", "connectors")
 _NOT_OURS = frozenset(
-    {".git", ".venv", ".venv-peers", "build", "dist", "var", "__pycache__", ".hypothesis"}
+    {
+        ".git",
+        ".venv",
+        ".venv-peers",
+        "build",
+        "dist",
+        "var",
+        "__pycache__",
+        ".hypothesis",
+        "node_modules",
+    }
 )
 
 
