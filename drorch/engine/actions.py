@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import assert_never
 
 import structlog
 
@@ -30,15 +29,28 @@ _DEPOSED = 1.0
 
 Post = Callable[[cmd.Command], None]
 
+_ORDERS: Mapping[EffectKind, Callable[[Errand], Awaitable[cmd.Report]]] = {
+    EffectKind.POWER_ON: orders.power_on,
+    EffectKind.RECONCILE: orders.reconcile,
+    EffectKind.POWER_OFF: orders.power_off,
+    EffectKind.RECONCILE_STOP: orders.reconcile_stop,
+    EffectKind.AWAIT_RUNNING: orders.await_running,
+}
 
-async def perform(effect: Effect, state: RunState, world: World, post: Post) -> None:
-    """Carry *effect* out and post the report. Cancelling it only stops the waiting."""
-    step = state.step(effect.number)
+
+async def perform(
+    effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None = None
+) -> None:
+    """Carry *effect* out and post the report. Cancelling it only stops the waiting.
+
+    *foreseen* is when the holds of what is ordered were asked for, if they were.
+    """
     while True:
         try:
-            post(await _perform(effect, step, state, world, post))
+            post(await _perform(effect, state, world, post, foreseen))
         except Exception as error:
             # A defect in an adapter concerns one step; the town still needs its other machines.
+            step = state.step(effect.number)
             log.exception("effect.broke", step=step.id, effect=effect.kind)
             if effect.kind in _DOUBTS:
                 await world.clock.sleep(_DOUBT_AGAIN)  # a doubt stays one until it is resolved
@@ -48,8 +60,11 @@ async def perform(effect: Effect, state: RunState, world: World, post: Post) -> 
 
 
 async def _perform(
-    effect: Effect, step: Step, state: RunState, world: World, post: Post
+    effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None
 ) -> cmd.Report:
+    if (order := _ORDERS.get(effect.kind)) is not None:
+        return await order(_errand(effect, state, world, foreseen))
+    step = state.step(effect.number)
     match effect.kind:
         case EffectKind.VERIFY:
             return await _verify(effect, state, world, post)
@@ -57,23 +72,13 @@ async def _perform(
             return await _call_out(effect, step, world)
         case EffectKind.CALLOUT_DOUBT:
             return await _doubted_callout(effect, step, world)
-        case EffectKind.POWER_ON:
-            order: Callable[[Errand], Awaitable[cmd.Report]] = orders.power_on
-        case EffectKind.RECONCILE:
-            order = orders.reconcile
-        case EffectKind.POWER_OFF:
-            order = orders.power_off
-        case EffectKind.RECONCILE_STOP:
-            order = orders.reconcile_stop
-        case EffectKind.AWAIT_RUNNING:
-            order = orders.await_running
         case _:
-            assert_never(effect.kind)
-    return await order(_errand(effect, step, state, world))
+            raise AssertionError(effect.kind)
 
 
-def _errand(effect: Effect, step: Step, state: RunState, world: World) -> Errand:
-    machine, own = step.machine, state.steps[effect.number]
+def _errand(effect: Effect, state: RunState, world: World, foreseen: float | None) -> Errand:
+    step, own = state.step(effect.number), state.steps[effect.number]
+    machine = step.machine
     assert machine is not None  # noqa: S101 (only machines have these effects)
     crashed = own.doubt is not None and own.doubt.crash
     return Errand(
@@ -84,6 +89,7 @@ def _errand(effect: Effect, step: Step, state: RunState, world: World) -> Errand
         world=world,
         since=own.attempt_at or world.clock.now(),
         handle=effect.handle,
+        foreseen=foreseen,
         doubtful_since=world.driven_since if crashed else None,
     )
 

@@ -25,7 +25,7 @@ from drorch.model.collector import collect_rarely, collector_paused, keep
 from drorch.ports.journal import Answer, Asked, Journal, Recorded
 from drorch.run import commands as cmd
 from drorch.run.decide import decide
-from drorch.run.effects import Effect, effect_of, next_due
+from drorch.run.effects import Effect, EffectKind, effect_of, next_due
 from drorch.run.events import Event
 from drorch.run.evolve import evolve, fold
 from drorch.run.state import RunState
@@ -39,6 +39,10 @@ _TURNS = 2
 """Of the event loop, from an order's answer to what a hypervisor in this process pushes then."""
 _LONG = 5000
 """Events and steps: what fewer build is not worth hiding from the garbage collector."""
+
+_POWER_ON = EffectKind.POWER_ON
+_Change: TypeAlias = tuple[int, Effect | None]
+"""A step, and what is wanted of it from now on."""
 
 Observer: TypeAlias = Callable[[RunState, Sequence[Event]], None]
 """Told after events are durable; must be quick."""
@@ -69,6 +73,8 @@ class Executor:
         self._wake = asyncio.Event()
         self._running: dict[int, tuple[Effect, asyncio.Task[None]]] = {}
         self._asked: set[int] = set()
+        self._foreseen = 0.0
+        """By the loop's clock: when the holds were asked for, for the orders of this turn."""
 
     async def drive(self, recorded: Sequence[Recorded] | None = None) -> RunState:
         """Carry the run on from wherever its journal stops; return at its end.
@@ -127,10 +133,10 @@ class Executor:
         while True:
             await self._gather()
             self._wake.clear()
-            await self._turn(state)
+            changes = await self._turn(state)
             if state.is_over:
                 return
-            self._reconcile(state, tasks, sentry)
+            self._reconcile(changes, state, tasks, sentry)
             await self._wait(state)
 
     async def _gather(self) -> None:
@@ -138,16 +144,37 @@ class Executor:
         for _ in range(_TURNS):
             await asyncio.sleep(0)
 
-    async def _turn(self, state: RunState) -> None:
-        """Decide everything that has come in, and make it durable in one piece."""
+    async def _turn(self, state: RunState) -> Sequence[_Change]:
+        """Decide everything that has come in, and make it durable in one piece.
+
+        Return what is wanted from now on of each step that has changed.
+        """
         after = state.seq
         events, answers = self._decide(state)
+        dirty, state.dirty = state.dirty, set()
+        changes = [(number, effect_of(state, number)) for number in dirty]
         if not events and not answers:
-            return
+            return changes
+        self._foresee(changes, state)
         await self._record(events, after, answers)
         if self._observer is not None:
             self._observer(state, events)
             reach("observer.after")
+        return changes
+
+    def _foresee(self, changes: Sequence[_Change], state: RunState) -> None:
+        """Have the holds read for the orders that are being recorded: right behind the commit."""
+        self._foreseen = asyncio.get_running_loop().time()
+        names: list[tuple[str, str]] = []
+        for number, want in changes:
+            if want is None or want.kind is not _POWER_ON:
+                continue
+            ref = state.step(number).machine
+            watch = self._world.estates[ref.connector] if ref is not None else None
+            if ref is not None and watch is not None and (seen := watch.find(ref)) is not None:
+                names += ((ref.connector, seen.machine), (ref.connector, seen.name))
+        if names:
+            self._world.holds.foresee(names)
 
     def _decide(self, state: RunState) -> tuple[list[Event], list[Answer]]:
         events: list[Event] = []
@@ -216,20 +243,25 @@ class Executor:
             else:
                 return bool(found) and [record.event for record in found] == list(events)
 
-    def _reconcile(self, state: RunState, tasks: asyncio.TaskGroup, sentry: Sentry) -> None:
+    def _reconcile(
+        self,
+        changes: Sequence[_Change],
+        state: RunState,
+        tasks: asyncio.TaskGroup,
+        sentry: Sentry,
+    ) -> None:
         """Make the running tasks of changed steps equal to what is wanted for them."""
-        dirty, state.dirty = state.dirty, set()
-        for number in dirty:
-            want = effect_of(state, number)
-            have = self._running.get(number)
-            if have is not None and have[0] == want and not have[1].done():
-                continue
+        running, world, post, foreseen = self._running, self._world, self.post, self._foreseen
+        for number, want in changes:
+            have = running.get(number)
             if have is not None:
+                if have[0] == want and not have[1].done():
+                    continue
                 have[1].cancel()
-                del self._running[number]
+                del running[number]
             if want is not None:
-                work = perform(want, state, self._world, self.post)
-                self._running[number] = (want, tasks.create_task(work))
+                work = perform(want, state, world, post, foreseen)
+                running[number] = (want, tasks.create_task(work))
             sentry.attend(number, want)
 
     async def _wait(self, state: RunState) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,6 +46,8 @@ class Errand:
     world: World
     since: datetime
     handle: str = ""
+    foreseen: float | None = None
+    """By the loop's clock: when the holds of its machine were asked for with the order's intent."""
     doubtful_since: float | None = None
     """By the loop's clock: when this process took the run over from one that died, if its order
     is what is in doubt. Nothing of that process can have been sent later."""
@@ -60,7 +60,8 @@ class Errand:
 async def power_on(errand: Errand) -> cmd.Report:
     """Look, and order the machine on unless it is on already."""
     try:
-        seen = await errand.watch.look(errand.ref, max_age=FRESH)
+        watch, ref = errand.watch, errand.ref
+        seen = watch.recall(ref, max_age=FRESH) or await watch.look(ref, max_age=FRESH)
         reach("order.look.after")
         if seen.power in _TURNED_ON:
             return _accepted(errand, already=True)
@@ -70,7 +71,7 @@ async def power_on(errand: Errand) -> cmd.Report:
             if held := await _hold_on(errand, seen):
                 return _held(errand, held)
             # A journal that is slow to tell the holds lets the look grow old: what is known now?
-            newest = errand.watch.find(errand.ref)
+            newest = watch.find(ref)
             if newest is not None and newest.power in _TURNED_ON:
                 return _accepted(errand, already=True)
             return await _order_on(errand, seen, permit)
@@ -94,32 +95,44 @@ async def _order_on(errand: Errand, seen: Sighting, permit: Permit) -> cmd.Repor
 
 async def _hold_on(errand: Errand, seen: Sighting) -> str:
     """Return why a person holds this machine, whichever way they named it."""
-    return await errand.world.holds.reason(errand.connector, seen.machine, seen.name)
+    holds = errand.world.holds
+    return await holds.reason(errand.connector, seen.machine, seen.name, since=errand.foreseen)
 
 
-@contextmanager
-def _permitted(errand: Errand, seen: Sighting) -> Iterator[Permit]:
-    """Give the permit of one order: a connector may keep it waiting, and meanwhile much happens.
+class _Permission:
+    """The permit of one order: a connector may keep it waiting, and meanwhile much happens.
 
-    Outside of this nobody waits for the order any more, and none may leave.
+    Outside of the ``with`` nobody waits for the order any more, and none may leave.
     """
-    waited_for = True
-    world = errand.world
 
-    def permit() -> None:
-        why = "nobody waits for this order any more" if not waited_for else world.may_act()
+    __slots__ = ("_errand", "_pending", "_seen", "_waited_for")
+
+    def __init__(self, errand: Errand, seen: Sighting) -> None:
+        self._errand = errand
+        self._seen = seen
+        self._pending = errand.world.holds.pending(errand.connector, seen.machine, seen.name)
+        self._waited_for = True
+
+    def __enter__(self) -> Permit:
+        self._pending.__enter__()
+        return self._permit
+
+    def __exit__(self, *why: object) -> None:
+        self._waited_for = False
+        self._pending.__exit__(*why)
+
+    def _permit(self) -> None:
+        world, seen = self._errand.world, self._seen
         scope = Withheld.PROCESS
+        why = world.may_act() if self._waited_for else "nobody waits for this order any more"
         if not why:
-            why = world.holds.forbids(errand.connector, seen.machine, seen.name)
+            why = world.holds.forbids(self._errand.connector, seen.machine, seen.name)
             scope = Withheld.PROCESS if why == HOLDS_UNKNOWN else Withheld.HOLD
         if why:
             raise OrderWithheldError(why, scope=scope, hint="drorch goes on by itself")
 
-    try:
-        with world.holds.pending(errand.connector, seen.machine, seen.name):
-            yield permit
-    finally:
-        waited_for = False
+
+_permitted = _Permission
 
 
 async def reconcile(errand: Errand) -> cmd.Report:

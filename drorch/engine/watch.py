@@ -122,6 +122,15 @@ class EstateWatch:
         found = self._names.get(ref.name or "", [])
         return self.machines[found[0]] if len(found) == 1 else None
 
+    def recall(self, ref: MachineRef, *, max_age: float) -> Sighting | None:
+        """Return what `look` would, if that is known already."""
+        if self.failure is not None or self.taken_at is None:
+            return None
+        # Where changes are pushed, what was read is still true, however long ago that was.
+        if not self.connector.capabilities.events and self.taken_at < _time() - max_age:
+            return None
+        return self.find(ref)
+
     async def look(self, ref: MachineRef, *, max_age: float) -> Sighting:
         """Return a reading of *ref* that began at most *max_age* seconds ago.
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -49,39 +48,53 @@ class HoldGuard:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._asking: list[_Question] = []
+        self._foreseen: set[_Key] = set()
         self._pending: dict[_Key, int] = {}
         self._reading: _Reading | None = None
         self._task: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
+        self._refresh: asyncio.TimerHandle | None = None
 
-    async def reason(self, connector: str, *machine: str) -> str:
+    async def reason(self, connector: str, *machine: str, since: float | None = None) -> str:
         """Return why a machine must not be started, empty if nothing forbids it now.
 
         *machine* is its id and whatever else a person may have called it when holding it.
 
-        The read begins after this call: a hold that was placed before it is seen.
+        The read begins after this call: a hold that was placed before it is seen. With *since*,
+        by the loop's clock, a young one that began then or later will do, if it was `foreseen`.
         """
+        keys = _keys(connector, machine)
+        last = self._reading
+        if since is not None and last is not None and since <= last.taken_at:
+            young = last.clock() - last.taken_at < REFRESH
+            if young and last.about.issuperset(keys):
+                return _first(last.held, keys) if last.held else ""
         answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._asking.append((_keys(connector, machine), answer))
+        self._asking.append((keys, answer))
         self._read_on()
         return await answer
 
-    @contextmanager
-    def pending(self, connector: str, *machine: str) -> Iterator[None]:
+    def foresee(self, machines: Iterable[tuple[str, str]]) -> None:
+        """Read soon about these (connector, name): orders are intended whose `reason` is next."""
+        self._foreseen.update(machines)
+        self._read_on()
+
+    def pending(self, connector: str, *machine: str) -> Pending:
         """Keep `forbids` up to date about a machine for as long as an order for it is pending."""
-        keys = _keys(connector, machine)
+        return Pending(self, _keys(connector, machine))
+
+    def _await(self, keys: tuple[_Key, ...]) -> None:
         pending = self._pending
         for key in keys:
             pending[key] = pending.get(key, 0) + 1
-        try:
-            yield
-        finally:
-            for key in keys:
-                pending[key] -= 1
-                if not pending[key]:
-                    del pending[key]
-            if not pending:
-                self._wake.set()
+        if self._refresh is None:
+            self._read_again()
+
+    def _leave(self, keys: tuple[_Key, ...]) -> None:
+        pending = self._pending
+        for key in keys:
+            pending[key] -= 1
+            if not pending[key]:
+                del pending[key]
 
     def forbids(self, connector: str, *machine: str) -> str:
         """Return why an order must not leave at this instant, empty if it may; from any thread.
@@ -92,7 +105,7 @@ class HoldGuard:
         last, keys = self._reading, _keys(connector, machine)
         if last is None or last.clock() - last.taken_at > STALE or not last.about.issuperset(keys):
             return HOLDS_UNKNOWN
-        return _first(last.held, keys)
+        return _first(last.held, keys) if last.held else ""
 
     @property
     def halted(self) -> str:
@@ -100,25 +113,35 @@ class HoldGuard:
         return self._reading.held.get(EVERYTHING, "") if self._reading is not None else ""
 
     def _read_on(self) -> None:
-        self._wake.set()
         if self._task is None:
             self._task = asyncio.create_task(self._read())
 
     async def _read(self) -> None:
-        """Read as long as somebody asks or an order is pending: one after the other."""
+        """Read as long as somebody asks, one reading after the other."""
         try:
-            while self._asking or self._pending:
-                self._wake.clear()
+            while True:
                 asking, self._asking = self._asking, []
                 await self._read_once(asking)
-                if not self._asking and self._pending:
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._wake.wait(), REFRESH)
+                if not (self._asking or self._foreseen):
+                    return
         finally:
             self._task = None
+            self._read_again()
+
+    def _read_again(self) -> None:
+        """Have the next reading soon, as long as an order is pending."""
+        if self._refresh is None and self._pending:
+            loop = asyncio.get_running_loop()
+            self._refresh = loop.call_later(REFRESH, self._refreshed)
+
+    def _refreshed(self) -> None:
+        self._refresh = None
+        if self._pending:
+            self._read_on()
 
     async def _read_once(self, asking: list[_Question]) -> None:
-        about = {key for keys, _ in asking for key in keys}.union(self._pending)
+        about = {key for keys, _ in asking for key in keys}.union(self._pending, self._foreseen)
+        self._foreseen.clear()
         clock = asyncio.get_running_loop().time
         began = clock()  # an answer that was long on its way is as old as its question
         try:
@@ -136,6 +159,22 @@ class HoldGuard:
             for keys, answer in asking:
                 if not answer.done():
                     answer.set_result(_first(held, keys))
+
+
+class Pending:
+    """An order about to leave, from the ``with`` on until it has left or nobody waits for it."""
+
+    __slots__ = ("_guard", "_keys")
+
+    def __init__(self, guard: HoldGuard, keys: tuple[_Key, ...]) -> None:
+        self._guard = guard
+        self._keys = keys
+
+    def __enter__(self) -> None:
+        self._guard._await(self._keys)  # noqa: SLF001 (a part of the guard)
+
+    def __exit__(self, *_: object) -> None:
+        self._guard._leave(self._keys)  # noqa: SLF001
 
 
 def _keys(connector: str, machine: Sequence[str]) -> tuple[_Key, ...]:

@@ -28,7 +28,16 @@ class Backend(Protocol):
     reader: Engine
 
     def commit(self, tickets: Sequence[Ticket]) -> None:
-        """Carry the tickets out, durably, and settle each; one bad piece spoils no other."""
+        """Carry the tickets out, durably, and note what became of each; it never raises.
+
+        One bad piece spoils no other.
+        """
+
+    def held(self) -> dict[tuple[str, str], str]:
+        """Return which (connector, machine) is held, and why; a halt as `EVERYTHING`.
+
+        Called in `commit`'s thread. Raises `JournalError`.
+        """
 
     def translate(self, error: Exception, *, doing: str = "written") -> Exception:
         """Return our error for what the database said; a defect of ours stays what it is."""

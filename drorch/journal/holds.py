@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, literal, select, union_all
-
-from drorch.journal.access_tables import HaltRow
-from drorch.journal.tables import HoldRow
 from drorch.ports.journal import EVERYTHING
 
-_holds = HoldRow.__table__.c  # type: ignore[attr-defined]  # SQLModel adds it at run time
-_halts = HaltRow.__table__.c  # type: ignore[attr-defined]
-_connector, _machine = map(literal, EVERYTHING)
+HELD = (
+    """SELECT connector, machine, 'held', "by", reason FROM holds """
+    """UNION ALL SELECT '', '', 'halted', "by", reason FROM halts"""
+)
+"""What people hold, and a halt as `EVERYTHING`, in the drivers' own words.
+
+One statement, and without SQLAlchemy's price: it is asked before every order.
+"""
 
 
-def placed(connection: Connection) -> dict[tuple[str, str], str]:
-    """Return what people hold, and why; a halt as `EVERYTHING`.
-
-    In one statement: it is asked for before every order.
-    """
-    held = select(_holds.connector, _holds.machine, literal("held"), _holds.by, _holds.reason)
-    halted = select(_connector, _machine, literal("halted"), _halts.by, _halts.reason)
-    rows = connection.execute(union_all(held, halted))
+def placed(rows: Iterable[Sequence[Any]]) -> dict[tuple[str, str], str]:
+    """Return what the rows of `HELD` say: what is held, and why."""
     return {(row[0], row[1]): f"{row[2]} by {row[3]}: {row[4]}" for row in rows}
 
 

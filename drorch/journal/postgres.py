@@ -22,9 +22,10 @@ from drorch.errors import (
     JournalDamagedError,
     JournalUnavailableError,
 )
+from drorch.journal.holds import HELD, placed
 from drorch.journal.listening import CHANNEL, EVENTS_TOLD
 from drorch.journal.schema import Ready, prepare
-from drorch.journal.tickets import Append, Ticket
+from drorch.journal.tickets import Append, Ticket, settle
 from drorch.journal.url import Place
 
 if TYPE_CHECKING:
@@ -124,12 +125,18 @@ class PostgresBackend:
         return psycopg.connect(conninfo, autocommit=True, prepare_threshold=2, **more)
 
     def commit(self, tickets: Sequence[Ticket]) -> None:
-        appends = [ticket for ticket in tickets if isinstance(ticket.work, Append)]
-        if appends:
+        if appends := [ticket for ticket in tickets if isinstance(ticket.work, Append)]:
             self._append(appends)
         for ticket in tickets:
             if not isinstance(ticket.work, Append):
+                settle(appends)  # other work may take longer
                 self._carry_out(ticket)
+
+    def held(self) -> dict[tuple[str, str], str]:
+        try:
+            return placed(self._living_line().execute(HELD))
+        except Exception as error:
+            raise self.translate(error, doing="read") from error
 
     def _carry_out(self, ticket: Ticket) -> None:
         assert not isinstance(ticket.work, Append)  # noqa: S101 (sorted out by the caller)

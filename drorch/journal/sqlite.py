@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
 from drorch.errors import JournalConflictError, JournalDamagedError, JournalUnavailableError
+from drorch.journal.holds import HELD, placed
 from drorch.journal.schema import Ready, prepare
 from drorch.journal.tickets import Append, Ticket, Work
 from drorch.journal.url import Place
@@ -80,6 +81,13 @@ class SqliteBackend:
         with self.engine.begin() as connection:
             return [_work(connection, ticket.work) for ticket in tickets]
 
+    def held(self) -> dict[tuple[str, str], str]:
+        try:
+            return placed(self.line().execute(HELD))
+        except sqlite3.Error as error:
+            self._hang_up()
+            raise self.translate(error, doing="read") from error
+
     def line(self) -> sqlite3.Connection:
         """Return the connection that the writer keeps for appends."""
         if self._line is None:
@@ -96,9 +104,13 @@ class SqliteBackend:
             yield line
             line.execute("COMMIT")
         except BaseException:
-            self._line = None
-            line.close()  # what is not committed is taken back
+            self._hang_up()  # what is not committed is taken back
             raise
+
+    def _hang_up(self) -> None:
+        line, self._line = self._line, None
+        if line is not None:
+            line.close()
 
     def translate(self, error: Exception, *, doing: str = "written") -> Exception:
         if isinstance(error, IntegrityError | sqlite3.IntegrityError):
@@ -129,8 +141,7 @@ class SqliteBackend:
         """Nobody can listen on a file: readers look again and again."""
 
     def close(self) -> None:
-        if self._line is not None:
-            self._line.close()
+        self._hang_up()
         self.engine.dispose()
 
     def _cannot_open(self, error: Exception) -> Exception:

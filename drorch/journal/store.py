@@ -23,7 +23,7 @@ from drorch.errors import (
 from drorch.failpoints import reach
 from drorch.journal import codec
 from drorch.journal.backend import Backend, store_append
-from drorch.journal.holds import forbidden, placed
+from drorch.journal.holds import forbidden
 from drorch.journal.ledger import recorded
 from drorch.journal.listening import Listener
 from drorch.journal.ownership import Ownership
@@ -80,7 +80,7 @@ class Store:
         if isinstance(place, Path):
             place = Place(shown=str(place), file=place)
         self.backend = open_backend(place)
-        self._writer = Writer(self.backend.commit, meter)
+        self._writer = Writer(self.backend, meter)
         self._writer.start()
         self._refusal: JournalError | None = None
         self._open_entries = SharedReading(self._inboxes)
@@ -307,14 +307,11 @@ class Store:
         return Answer(id=entry, refused=row.refused) if row.answered_at else None
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        def work(connection: Connection) -> dict[tuple[str, str], str]:
-            found = placed(connection)
-            if not found or found.keys() == {EVERYTHING}:
-                return found
-            estates = connection.execute(select(estates_)).all()
-            return forbidden(machines, found, {r.connector: r.identity for r in estates})
-
-        return await self.reading(work)
+        found = await self._writer.held()
+        if not found or found.keys() == {EVERYTHING}:
+            return found
+        estates = await self.reading(lambda connection: connection.execute(select(estates_)).all())
+        return forbidden(machines, found, {r.connector: r.identity for r in estates})
 
     async def hint(self, run: str, within: float) -> None:
         if self._listener is None:

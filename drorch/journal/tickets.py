@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -53,21 +54,47 @@ class Append:
 
 
 @dataclass(slots=True)
-class Ticket:
-    """One piece of work, and who waits for it."""
+class Question:
+    """Who waits for the writer. What became of it is noted, and told by `settle`."""
 
-    work: Work | Append
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
+    result: Any = field(default=None, init=False)
+    error: Exception | None = field(default=None, init=False)
 
     def done(self, result: Any = None) -> None:
-        self._settle(lambda: self.future.set_result(result))
+        self.result = result
 
     def failed(self, error: Exception) -> None:
-        self._settle(lambda: self.future.set_exception(error))
+        self.error = error
 
-    def _settle(self, tell: Callable[[], None]) -> None:
-        try:
-            self.loop.call_soon_threadsafe(lambda: None if self.future.done() else tell())
-        except RuntimeError:
-            return  # the loop that asked is gone, and so is whoever waited
+    def tell(self) -> None:
+        """Let whoever waits go on; in the loop that asked."""
+        if self.future.done():
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+@dataclass(slots=True)
+class Ticket(Question):
+    """One piece of work."""
+
+    work: Work | Append
+
+
+def settle(questions: Sequence[Question]) -> None:
+    """Tell everybody what became of their questions; each loop once, for waking one has a price."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Question]] = {}
+    for question in questions:
+        by_loop.setdefault(question.loop, []).append(question)
+    for loop, asked in by_loop.items():
+        with suppress(RuntimeError):  # a loop that is gone, and with it whoever waited
+            loop.call_soon_threadsafe(_tell, asked)
+
+
+def _tell(questions: Sequence[Question]) -> None:
+    for question in questions:
+        question.tell()

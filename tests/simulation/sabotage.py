@@ -79,7 +79,7 @@ class ForgetfulExecutor(Executor):
 class RecklessGuard:
     """What a hold guard does that never asks."""
 
-    async def reason(self, connector: str, *machine: str) -> str:
+    async def reason(self, connector: str, *machine: str, since: float | None = None) -> str:
         return ""
 
     def forbids(self, connector: str, *machine: str) -> str:
