@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TypeAlias
 
 import structlog
@@ -41,6 +42,7 @@ _LONG = 5000
 """Events and steps: what fewer build is not worth hiding from the garbage collector."""
 
 _POWER_ON = EffectKind.POWER_ON
+_ADVANCE = cmd.Advance()
 _Change: TypeAlias = tuple[int, Effect | None]
 """A step, and what is wanted of it from now on."""
 
@@ -177,35 +179,39 @@ class Executor:
             self._world.holds.foresee(names)
 
     def _decide(self, state: RunState) -> tuple[list[Event], list[Answer]]:
+        """Decide what has come in, as of one moment: what is decided at once happens at once."""
         events: list[Event] = []
         answers: list[Answer] = []
+        now = self._world.clock.now()
         while self._inbox:
             command, entry = self._inbox.popleft()
-            refused = self._apply(state, command, events)
+            refused = self._apply(state, command, events, now)
             if entry is not None:
                 answers.append(Answer(id=entry, refused=refused))
-        while self._advance(state, events):
+        while self._advance(state, events, now):
             pass
         if state.started_at is None and state.approval is not None and not state.is_over:
-            self._apply(state, cmd.Start(driver=self._driver), events)
-            while self._advance(state, events):
+            self._apply(state, cmd.Start(driver=self._driver), events, now)
+            while self._advance(state, events, now):
                 pass
         return events, answers
 
-    def _apply(self, state: RunState, command: cmd.Command, events: list[Event]) -> str:
+    def _apply(
+        self, state: RunState, command: cmd.Command, events: list[Event], now: datetime
+    ) -> str:
         """Decide one command; return why it was refused, empty if it was not."""
         try:
-            decided = decide(state, command, self._world.clock.now())
+            decided = decide(state, command, now)
         except CommandRejectedError as refused:
             return refused.message
         for event in decided:
             evolve(state, event)
-        events.extend(decided)
+        events += decided
         return ""
 
-    def _advance(self, state: RunState, events: list[Event]) -> bool:
+    def _advance(self, state: RunState, events: list[Event], now: datetime) -> bool:
         before = len(events)
-        self._apply(state, cmd.Advance(), events)
+        self._apply(state, _ADVANCE, events, now)
         return len(events) > before
 
     async def _record(self, events: Sequence[Event], after: int, answers: Sequence[Answer]) -> None:

@@ -43,6 +43,8 @@ class Graph:
         self.dependants: list[list[Edge]] = [[] for _ in range(self.size)]
         self.group_of: list[int | None] = [None] * len(plan.steps)
         self.members: list[list[int]] = [[] for _ in range(self.size)]
+        self.watched_early: set[int] = set()
+        """Nodes of which somebody needs something else than that they are healthy."""
         self._connect()
         self.order = self._topological()
         self.chain = self._chains()
@@ -63,6 +65,8 @@ class Graph:
             for dependency in step.depends_on:
                 target, when = index[dependency.target], dependency.when
                 usual = when is _HEALTHY
+                if not usual:
+                    self.watched_early.add(target)
                 needs.append(healthy[target] if usual else edge((target, when)))
                 dependants[target].append(healthy[i] if usual else edge((i, when)))
 

@@ -6,26 +6,27 @@ Reports name the attempt that they belong to: one about an attempt left behind c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TypeAlias
 
+from drorch.model.value import value
 from drorch.ports.connector import Finding
 from drorch.run.seen import CheckSeen, Seen
 from drorch.run.status import FailureKind, PaperResult, Scope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Start:
     driver: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Adopt:
     driver: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Advance:
     """Do what is due now: expire deadlines, begin ready steps, end the run.
 
@@ -33,25 +34,25 @@ class Advance:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _ByPerson:
     by: str
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Pause(_ByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Resume(_ByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Abort(_ByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ApproveRun(_ByPerson):
     """A second person's yes to what *digest* stands for; with *break_glass* anybody's."""
 
@@ -60,32 +61,32 @@ class ApproveRun(_ByPerson):
     break_glass: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class _StepByPerson(_ByPerson):
     step: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Approve(_StepByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Reject(_StepByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Retry(_StepByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Skip(_StepByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Accept(_StepByPerson): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Paper(_StepByPerson):
     """What *done_by* noted on the printed runbook at *done_at*; *by* enters it now."""
 
@@ -94,18 +95,18 @@ class Paper(_StepByPerson):
     result: PaperResult = PaperResult.DONE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReportFindings:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReportExamined:
     errors: Mapping[str, str]
     unexamined: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReportMachines:
     """Changes seen by one bulk reading; ``first`` when the run had not looked before."""
 
@@ -113,7 +114,7 @@ class ReportMachines:
     machines: Mapping[str, Seen]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReportObstacle:
     scope: Scope
     key: str
@@ -121,13 +122,13 @@ class ReportObstacle:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReportObstacleGone:
     scope: Scope
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ReportService:
     """What an external service's checks say now; None: they cannot be carried out here."""
 
@@ -136,32 +137,34 @@ class ReportService:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Report:
+@value
+class StepReport:
+    """What all reports about one attempt of one step have."""
+
     step: str
     attempt: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportAccepted(_Report):
+@value
+class ReportAccepted(StepReport):
     handle: str = ""
     already: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportInDoubt(_Report):
+@value
+class ReportInDoubt(StepReport):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportVoid(_Report):
+@value
+class ReportVoid(StepReport):
     """A look after a doubt found the machine off and no trace of an order."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportUnavailable(_Report):
+@value
+class ReportUnavailable(StepReport):
     """The order was certainly not received, because of the obstacle that is named."""
 
     scope: Scope
@@ -170,34 +173,34 @@ class ReportUnavailable(_Report):
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportStopped(_Report): ...
+@value
+class ReportStopped(StepReport): ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRunning(_Report):
+@value
+class ReportRunning(StepReport):
     host: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportActionDone(_Report):
+@value
+class ReportActionDone(StepReport):
     evidence: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportCheck(_Report):
+@value
+class ReportCheck(StepReport):
     check: str
     healthy: bool
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportVerified(_Report):
+@value
+class ReportVerified(StepReport):
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFailure(_Report):
+@value
+class ReportFailure(StepReport):
     """``retryable`` False: the same again will fail again, so no attempt is wasted on it."""
 
     kind: FailureKind

@@ -24,13 +24,15 @@ from drorch.run.sightings import machines_seen
 from drorch.run.state import RunState
 from drorch.run.status import OrderKind, StepStatus
 
-_STARTING = StepStatus.STARTING
+_STARTING, _VERIFYING = StepStatus.STARTING, StepStatus.VERIFYING
 
 
 def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
     """Return what *command* makes true, or raise `CommandRejectedError`."""
-    if state.is_over:
+    if state.ended is not None:
         return _too_late(state, command)
+    if isinstance(command, cmd.StepReport):  # nearly all of them are
+        return _decide_report(state, command, now)
     match command:
         case cmd.Start():
             if state.started_at is not None:
@@ -77,7 +79,7 @@ def decide(state: RunState, command: cmd.Command, now: datetime) -> Events:
         case cmd.ReportService():
             return _external(state, command, now)
         case _:
-            return _decide_report(state, command, now)
+            assert_never(command)
 
 
 _StepReport = (
@@ -97,9 +99,9 @@ _StepReport = (
 def _decide_report(state: RunState, report: _StepReport, now: datetime) -> Events:
     number = state.index(report.step)
     own, step = state.steps[number], report.step
-    if report.attempt != own.attempt or not own.in_flight:
-        return ()  # about an attempt that the run has left behind
     starting = own.status is _STARTING
+    if report.attempt != own.attempt or not (starting or own.status is _VERIFYING):
+        return ()  # about an attempt that the run has left behind
     match report:
         case cmd.ReportAccepted():
             if not starting or own.accepted:

@@ -47,13 +47,15 @@ def prime(state: RunState, at: datetime) -> None:
 def relevel(state: RunState, node: int, at: datetime) -> None:
     """Recompute the level of *node* and carry every change to those who depend on it."""
     steps, levels = len(state.steps), state.levels
+    if node < steps and _step_level(state, node) == levels[node]:
+        return  # its status is new, but it means the same to others
     work = [node]
     while work:
         current = work.pop()
         old = levels[current]
         is_step = current < steps
         new = _step_level(state, current) if is_step else _group_level(state.needs[current])
-        if new is old or new == old:
+        if new == old:
             continue
         levels[current] = new
         if is_step and old.finished is not new.finished:
@@ -97,20 +99,24 @@ def _obstruct(own: StepState, *, doomed: bool) -> int:
 def _spread(state: RunState, node: int, old: Level, new: Level) -> list[int]:
     """Adjust the counters of everyone who depends on *node*; return those that have changed."""
     touched: list[int] = []
-    needs, known, shift = state.needs, None, _UNMOVED
-    unmet, soft, hard = shift
-    for after, when in state.graph.dependants[node]:
-        if when is not known:
-            known, shift = when, _shift(when, old, new)
-            unmet, soft, hard = shift
-        if shift is _UNMOVED:
-            continue  # who needs it healthy does not care that it has begun
-        counts = needs[after]
-        counts.unsatisfied += unmet
-        counts.soft += soft
-        counts.hard += hard
-        touched.append(after)
-    if node < len(state.steps) and (group := state.graph.group_of[node]) is not None:
+    needs, graph = state.needs, state.graph
+    if node in graph.watched_early or old[1:] != new[1:]:
+        # Who needs it healthy does not care that it has begun.
+        known, shift = None, _UNMOVED
+        unmet, soft, hard = shift
+        for after, when in graph.dependants[node]:
+            if when is not known:
+                known, shift = when, _shift(when, old, new)
+                unmet, soft, hard = shift
+            if shift is _UNMOVED:
+                continue
+            counts = needs[after]
+            counts.unsatisfied += unmet
+            if soft or hard:
+                counts.soft += soft
+                counts.hard += hard
+            touched.append(after)
+    if node < len(state.steps) and (group := graph.group_of[node]) is not None:
         _shift_member(needs[group], old, new)
         touched.append(group)
     return touched

@@ -15,7 +15,7 @@ def ready_now(state: RunState) -> Iterator[int]:
 
     A queue holds the steps that share all limits, so only the heads of queues are compared.
     """
-    used = dict(state.slots)
+    used, limits = dict(state.slots), _Limits(state)
     heads = [
         (queue[0], 0, bucket)
         for bucket, queue in state.buckets.items()
@@ -24,7 +24,7 @@ def ready_now(state: RunState) -> Iterator[int]:
     heapq.heapify(heads)
     while heads:
         head, position, bucket = heapq.heappop(heads)
-        if not _admit(state, used, bucket):
+        if bucket.slot and not _admit(limits[bucket], used):
             continue  # limits only tighten while we choose: this queue is done
         yield head.step
         _push_next(state, heads, position + 1, bucket)
@@ -52,15 +52,24 @@ def _is_barred(state: RunState, bucket: Bucket) -> bool:
     return (Scope.HOST, host_key(bucket.connector, bucket.host)) in state.obstacles
 
 
-def _admit(state: RunState, used: dict[tuple[str, str], int], bucket: Bucket) -> bool:
-    if not bucket.slot:
-        return True
-    keys = limit_keys(bucket)
-    for key in keys:
-        limit = limit_of(state, key)
-        if limit is not None and used.get(key, 0) >= limit:
+class _Limits(dict[Bucket, list[tuple[tuple[str, str], int]]]):
+    """The counters with a limit that a step of a bucket moves, looked up once for each bucket."""
+
+    def __init__(self, state: RunState) -> None:
+        super().__init__()
+        self._state = state
+
+    def __missing__(self, bucket: Bucket) -> list[tuple[tuple[str, str], int]]:
+        found = ((key, limit_of(self._state, key)) for key in limit_keys(bucket))
+        self[bucket] = limits = [(key, limit) for key, limit in found if limit is not None]
+        return limits
+
+
+def _admit(limits: list[tuple[tuple[str, str], int]], used: dict[tuple[str, str], int]) -> bool:
+    for key, limit in limits:
+        if used.get(key, 0) >= limit:
             return False
-    for key in keys:
+    for key, _ in limits:
         used[key] = used.get(key, 0) + 1
     return True
 

@@ -17,7 +17,7 @@ from drorch.run.rules import (
     running,
 )
 from drorch.run.seen import Seen
-from drorch.run.state import RunState
+from drorch.run.state import RunState, StepState
 from drorch.run.status import NOT_BEGUN, Ask, FailureKind, OrderKind, StepStatus
 
 _RUNNING, _STARTING, _START = Power.RUNNING, StepStatus.STARTING, OrderKind.START
@@ -26,63 +26,58 @@ _RUNNING, _STARTING, _START = Power.RUNNING, StepStatus.STARTING, OrderKind.STAR
 def machines_seen(state: RunState, report: cmd.ReportMachines, now: datetime) -> Events:
     """Return the changes of one reading; the first reading of a connector is always recorded."""
     first = report.connector not in state.surveyed
-    changed = {
-        step: seen
-        for step, seen in report.machines.items()
-        if first or _differs(state, state.index(step), seen)
-    }
+    found = [(state.index(step), step, seen) for step, seen in report.machines.items()]
+    news = [one for one in found if first or _differs(state.steps[one[0]], one[2])]
+    changed = {step: seen for _, step, seen in news}
     if not changed and not first:
         return ()
     observed = ev.MachinesObserved(at=now, connector=report.connector, machines=changed)
     out: list[ev.Event] = [observed]
-    for step, seen in changed.items():
-        out.extend(_follow(state, state.index(step), seen, first, now))
+    for number, _, seen in news:
+        out += _follow(state, number, seen, first, now)
     return tuple(out)
 
 
-def _differs(state: RunState, number: int, seen: Seen) -> bool:
-    own = state.steps[number]
+def _differs(own: StepState, seen: Seen) -> bool:
     if own.power is not seen.power:
         return True
     return own.host != seen.host or own.machine != seen.machine
 
 
-def _follow(
-    state: RunState, number: int, seen: Seen, first: bool, now: datetime
-) -> Iterator[ev.Event]:
+def _follow(state: RunState, number: int, seen: Seen, first: bool, now: datetime) -> Events:
     own = state.steps[number]
     if seen.power is _RUNNING:
-        yield from _runs(state, number, seen, first, now)
-    elif seen.power in NOT_RUNNING and own.status is StepStatus.HEALTHY:
-        yield from _lost(state, number, seen, now)
-    elif seen.power in NOT_RUNNING and own.status is StepStatus.VERIFYING:
-        detail = f"the machine stopped while it was verified (now {seen.power})"
-        report = cmd.ReportFailure(
-            step=state.step(number).id,
-            attempt=own.attempt,
-            kind=FailureKind.LOST,
-            detail=detail,
-            hint="look why it stopped: its console, the hypervisor's log, the host's memory",
-        )
-        yield from attempt_failed(state, number, report, now)
+        if own.status is _STARTING:
+            ours = own.accepted and own.order is _START
+            return running(state, number, seen.host, now) if ours else ()
+        return _runs_unasked(state, number, first, now)
+    if seen.power not in NOT_RUNNING:
+        return ()
+    if own.status is StepStatus.HEALTHY:
+        return tuple(_lost(state, number, seen, now))
+    if own.status is not StepStatus.VERIFYING:
+        return ()
+    detail = f"the machine stopped while it was verified (now {seen.power})"
+    report = cmd.ReportFailure(
+        step=state.step(number).id,
+        attempt=own.attempt,
+        kind=FailureKind.LOST,
+        detail=detail,
+        hint="look why it stopped: its console, the hypervisor's log, the host's memory",
+    )
+    return attempt_failed(state, number, report, now)
 
 
-def _runs(
-    state: RunState, number: int, seen: Seen, first: bool, now: datetime
-) -> Iterator[ev.Event]:
+def _runs_unasked(state: RunState, number: int, first: bool, now: datetime) -> Events:
     own = state.steps[number]
-    if own.status is _STARTING:
-        if own.accepted and own.order is _START:
-            yield from running(state, number, seen.host, now)
-        return
     asked = own.status is StepStatus.WAITING and own.ask is Ask.FAILURE
     failed = own.status is StepStatus.FAILED and not state.aborting
     if own.status not in NOT_BEGUN and not asked and not failed:
-        return
+        return ()
     if own.power is Power.RUNNING and not first:
-        return  # it ran all along; what failed were its checks
-    yield ev.MachineFound(at=now, step=state.step(number).id, outside=not first)
-    yield from healthy_without_checks(state, number, now)
+        return ()  # it ran all along; what failed were its checks
+    found = ev.MachineFound(at=now, step=state.step(number).id, outside=not first)
+    return (found, *healthy_without_checks(state, number, now))
 
 
 def _lost(state: RunState, number: int, seen: Seen, now: datetime) -> Iterator[ev.Event]:

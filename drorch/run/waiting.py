@@ -67,14 +67,15 @@ def _queue_of(state: RunState, number: int) -> Bucket | None:
     own = state.steps[number]
     if own.status is not _READY or own.timer is not None:
         return None
-    if (Scope.MACHINE, state.step(number).id) in state.obstacles:
+    if state.obstacles and (Scope.MACHINE, state.step(number).id) in state.obstacles:
         return None
     return state.bucket(number)
 
 
 def _remove(state: RunState, bucket: Bucket, number: int) -> None:
-    queue = state.buckets[bucket]
-    del queue[bisect_left(queue, state.priorities[number])]
+    queue, priority = state.buckets[bucket], state.priorities[number]
+    # Whoever begins stands at the head.
+    del queue[0 if queue[0] is priority else bisect_left(queue, priority)]
     if not queue:
         del state.buckets[bucket]
 

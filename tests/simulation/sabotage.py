@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from typing_extensions import override
@@ -69,8 +70,8 @@ class ForgetfulExecutor(Executor):
     """Knows something that it never wrote down."""
 
     @override
-    def _advance(self, state: RunState, events: list[ev.Event]) -> bool:
-        moved = super()._advance(state, events)
+    def _advance(self, state: RunState, events: list[ev.Event], now: datetime) -> bool:
+        moved = super()._advance(state, events, now)
         for own in state.steps:
             own.comment = own.comment or ("remembered" if own.healthy_at else "")
         return moved
