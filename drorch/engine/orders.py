@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
 
 from drorch.engine.watch import EstateWatch
@@ -21,6 +20,7 @@ from drorch.errors import (
 )
 from drorch.failpoints import reach
 from drorch.model.plan import MachineRef
+from drorch.model.value import value
 from drorch.ports.connector import Order, OrderStatus, Outcome, Permit, Power, Sighting
 from drorch.run import commands as cmd
 from drorch.run.state import HALT, host_key
@@ -35,7 +35,7 @@ _GONE_HINT = "look at the machine's console and its task log in the hypervisor"
 _TURNED_ON = frozenset({Power.STARTING, Power.RUNNING})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Errand:
     """One effect about one machine, with what it needs to report."""
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from drorch.model.plan import CheckSpec, MachineRef
+from drorch.model.value import value
 
 
 class Verdict(StrEnum):
@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     BROKEN = "broken"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CheckResult:
     """``evidence`` says in one line what was asked and what came back, without secrets.
 

@@ -6,10 +6,12 @@ Every implementation passes ``tests/contract/connector_contract.py``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol, TypeAlias, runtime_checkable
+
+from drorch.model.value import value
 
 
 class Power(StrEnum):
@@ -27,7 +29,7 @@ class Power(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sighting:
     """One reading of one machine.
 
@@ -49,7 +51,7 @@ class Sighting:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class HostSighting:
     """One hypervisor node; ``memory_free`` in bytes where known; ``reason`` when not online."""
 
@@ -60,7 +62,7 @@ class HostSighting:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Survey:
     """A bulk reading. ``machines`` holds those seen, by machine id; absent means not seen.
 
@@ -73,7 +75,7 @@ class Survey:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Estate:
     """Who answers: ``identity`` is the same for every way to reach the same estate."""
 
@@ -82,7 +84,7 @@ class Estate:
     version: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Order:
     """An order that the hypervisor has accepted; ``handle`` finds it again after a crash.
 
@@ -103,7 +105,7 @@ class OrderStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
     """What became of an order; ``retryable`` False means the same order will fail again."""
 
@@ -119,7 +121,7 @@ class Severity(StrEnum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Finding:
     """Something a dry run noticed. ``step`` is filled in by the engine.
 
@@ -134,7 +136,7 @@ class Finding:
     step: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AgentAnswer:
     """Whether the guest agent answered, and what was seen."""
 
@@ -142,7 +144,7 @@ class AgentAnswer:
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Capabilities:
     """What a connector can do, told before a run and checked against its plan.
 

@@ -6,9 +6,9 @@ The same after a restart: that is why resuming needs no code of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from drorch.run.state import RunState
 from drorch.run.status import OrderKind, StepStatus
@@ -29,8 +29,7 @@ class EffectKind(StrEnum):
     CALLOUT_DOUBT = "callout-doubt"
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """Identity is all four fields: another attempt is another effect."""
 
     kind: EffectKind

@@ -7,11 +7,12 @@ person behind a decision. Times are UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import ClassVar, TypeAlias
 
 from drorch.model.plan import Plan
+from drorch.model.value import value
 from drorch.ports.connector import Finding
 from drorch.run.facts import Fact
 from drorch.run.facts import StepFact as StepFact  # noqa: PLC0414 (one place for all events)
@@ -20,7 +21,7 @@ from drorch.run.seen import CheckSeen, Seen
 from drorch.run.status import Ask, FailureKind, Mode, OrderKind, RunStatus, Scope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunRequested(Fact):
     """The whole plan travels here: editing the file never changes a run."""
 
@@ -40,7 +41,7 @@ class RunRequested(Fact):
     """Nothing begins before a second person has approved it, and that has to be until then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunApproved(Fact):
     """``digest`` is of what was approved. With ``break_glass`` one person did it alone: why."""
 
@@ -52,13 +53,13 @@ class RunApproved(Fact):
     break_glass: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunStarted(Fact):
     type: ClassVar[str] = "run.started"
     driver: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunAdopted(Fact):
     """Another process carries on; deadlines begin again in full, open orders are in doubt."""
 
@@ -66,34 +67,34 @@ class RunAdopted(Fact):
     driver: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunPaused(Fact):
     type: ClassVar[str] = "run.paused"
     by: str
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunResumed(Fact):
     type: ClassVar[str] = "run.resumed"
     by: str
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunAbortRequested(Fact):
     type: ClassVar[str] = "run.abort-requested"
     by: str
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RunEnded(Fact):
     type: ClassVar[str] = "run.ended"
     status: RunStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class FindingsReported(Fact):
     """What the preflight, or a dry run, noticed."""
 
@@ -101,7 +102,7 @@ class FindingsReported(Fact):
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepsExamined(Fact):
     """A dry run's verdict, by step: its error, or why it could not be looked at; others can."""
 
@@ -110,7 +111,7 @@ class StepsExamined(Fact):
     unexamined: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MachinesObserved(Fact):
     """Changes seen by one bulk reading, by step."""
 
@@ -119,7 +120,7 @@ class MachinesObserved(Fact):
     machines: Mapping[str, Seen]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ObstacleFound(Fact):
     """Nothing starts behind it until it is gone; ``key`` names connector, host or step."""
 
@@ -130,14 +131,14 @@ class ObstacleFound(Fact):
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ObstacleGone(Fact):
     type: ClassVar[str] = "obstacle.gone"
     scope: Scope
     key: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ServiceSeen(Fact):
     """An external service came up or went down; ``healthy`` None: it cannot be asked from here."""
 
@@ -147,13 +148,13 @@ class ServiceSeen(Fact):
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepsCancelled(Fact):
     type: ClassVar[str] = "steps.cancelled"
     steps: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepStarted(StepFact):
     """The intent: durable before anything is called. ``until`` is the attempt's deadline."""
 
@@ -163,7 +164,7 @@ class StepStarted(StepFact):
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepPutBack(StepFact):
     """Nothing was received: the attempt is not spent."""
 
@@ -174,7 +175,7 @@ class StepPutBack(StepFact):
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OrderAccepted(StepFact):
     """``handle`` finds the hypervisor's task again; ``already`` means that none was needed."""
 
@@ -184,7 +185,7 @@ class OrderAccepted(StepFact):
     already: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OrderInDoubt(StepFact):
     """An order was sent and no answer came: look before anything else."""
 
@@ -193,7 +194,7 @@ class OrderInDoubt(StepFact):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class OrderVoided(StepFact):
     """The look found no trace of the order: its attempt number is never used again.
 
@@ -207,7 +208,7 @@ class OrderVoided(StepFact):
     spent: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MachineStopped(StepFact):
     """Of a restart: it is off, and the order to start it follows (this is its intent)."""
 
@@ -216,7 +217,7 @@ class MachineStopped(StepFact):
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MachineRunning(StepFact):
     type: ClassVar[str] = "machine.running"
     attempt: int
@@ -224,7 +225,7 @@ class MachineRunning(StepFact):
     host: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MachineFound(StepFact):
     """It runs without an order of ours; ``outside`` when somebody started it during the run."""
 
@@ -232,7 +233,7 @@ class MachineFound(StepFact):
     outside: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class MachineLost(StepFact):
     """It was healthy and does not run any more."""
 
@@ -240,7 +241,7 @@ class MachineLost(StepFact):
     detail: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ActionDone(StepFact):
     """A callout returned, a wait is over, a person approved: its checks come next."""
 
@@ -251,7 +252,7 @@ class ActionDone(StepFact):
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CheckChanged(StepFact):
     """Changes are recorded, not polls."""
 
@@ -262,14 +263,14 @@ class CheckChanged(StepFact):
     evidence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepHealthy(StepFact):
     type: ClassVar[str] = "step.healthy"
     attempt: int
     checks: Mapping[str, CheckSeen] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AttemptFailed(StepFact):
     """``retry_at`` None: no attempt is left, the policy follows."""
 
@@ -281,12 +282,12 @@ class AttemptFailed(StepFact):
     retry_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RetryDue(StepFact):
     type: ClassVar[str] = "retry.due"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class DeadlineMoved(StepFact):
     """Its hypervisor is away: the time does not count."""
 
@@ -294,7 +295,7 @@ class DeadlineMoved(StepFact):
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepAsked(StepFact):
     """A person must act; ``overdue_at`` is when they are told again."""
 
@@ -305,13 +306,13 @@ class StepAsked(StepFact):
     overdue_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class AnswerOverdue(StepFact):
     type: ClassVar[str] = "answer.overdue"
     overdue_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepFailed(StepFact):
     """Final. ``by`` when a person said no."""
 
@@ -322,7 +323,7 @@ class StepFailed(StepFact):
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepRetried(StepFact):
     """A person gave it a fresh budget."""
 
@@ -331,14 +332,14 @@ class StepRetried(StepFact):
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepSkipped(StepFact):
     type: ClassVar[str] = "step.skipped"
     by: str
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepAccepted(StepFact):
     """A person vouches for it."""
 

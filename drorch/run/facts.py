@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
+from drorch.model.value import value
 from drorch.run.status import PaperResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Fact:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepFact(Fact):
     """What all facts about one step have."""
 
     step: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class StepOnPaper(StepFact):
     """A tick of the printed runbook, entered by ``by`` at ``at``.
 

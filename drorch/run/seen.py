@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from drorch.model.value import value
 from drorch.ports.connector import Power
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Seen:
     """What the hypervisor says of a step's machine: its id, power and node."""
 
@@ -16,7 +15,7 @@ class Seen:
     machine: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CheckSeen:
     """The last result of one check."""
 
