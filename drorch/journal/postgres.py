@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
@@ -45,10 +45,10 @@ _CONNECTION = {
 }
 _IDLE = 2.0
 """Seconds after which the writer's connection is tried before it is used again."""
-_APPEND = """
+_STORED = """
 WITH line AS (
   SELECT l->>0 AS run, (l->>1)::int AS seq, l->>2 AS type, (l->>3)::int AS version, l->>4 AS data
-  FROM json_array_elements(%(lines)s::json) AS l),
+  FROM jsonb_array_elements(%(lines)s::jsonb) AS l),
 wanted AS (
   SELECT * FROM unnest(%(runs)s::text[], %(epochs)s::bigint[]) AS t(run, epoch)),
 fence AS (
@@ -58,7 +58,9 @@ may AS (
 stored AS (
   INSERT INTO events (run, seq, type, version, data, txn)
   SELECT run, seq, type, version, data, pg_current_xact_id()::text::bigint
-  FROM line JOIN may USING (run)),
+  FROM line JOIN may USING (run))
+"""
+_CONSEQUENCES = """,
 answered AS (
   UPDATE inbox SET answered_at = a.at, refused = a.refused
   FROM unnest(%(a_run)s::text[], %(a_id)s::int[], %(a_refused)s::text[], %(a_at)s::text[])
@@ -71,8 +73,13 @@ ended AS (
   WHERE runs.id = e.run),
 freed AS (
   DELETE FROM claims USING may WHERE claims.run = may.run AND claims.run = ANY(%(e_run)s::text[]))
+"""
+_TOLD = """
 SELECT run, pg_notify(%(channel)s, %(told)s) FROM may
 """
+_APPEND = _STORED + _TOLD
+_APPEND_AND_ANSWER = _STORED + _CONSEQUENCES + _TOLD
+"""Where somebody gets an answer, or a run ends; to go through all that takes as long again."""
 _HINT = (
     "is PostgreSQL running and reachable from here? Nothing new is started meanwhile; drorch goes "
     "on by itself"
@@ -164,7 +171,7 @@ class PostgresBackend:
     def _store(self, tickets: Sequence[Ticket]) -> None:
         try:
             line = self._living_line()
-            stored = {row[0] for row in line.execute(_APPEND, _columns(tickets))}
+            stored = {row[0] for row in line.execute(*_statement(tickets))}
         except Exception as error:  # noqa: BLE001 (a thread's task boundary)
             told = self.translate(error)
             if len(tickets) == 1 or isinstance(told, JournalUnavailableError):
@@ -262,20 +269,24 @@ def _overtaken(run: str) -> JournalConflictError:
     return JournalConflictError(f"another orchestrator has taken the run {run} over")
 
 
-def _columns(tickets: Sequence[Ticket]) -> dict[str, Any]:
+def _statement(tickets: Sequence[Ticket]) -> tuple[LiteralString, dict[str, Any]]:
     appends = [_append_of(ticket) for ticket in tickets]
     lines = [line for append in appends for line in append.lines]
-    answers = [(a.run, *answer, a.now) for a in appends for answer in a.answers]
-    endings = [(a.run, *a.ending) for a in appends if a.ending is not None]
-    return {
-        "lines": json.dumps(lines),  # as five arrays they take the driver ten times as long
-        **_spread(("a_run", "a_id", "a_refused", "a_at"), answers),
-        **_spread(("e_run", "e_status", "e_at"), endings),
+    values: dict[str, Any] = {
+        # As five arrays they would take the driver ten times as long.
+        "lines": json.dumps(lines, ensure_ascii=False, separators=(",", ":")),
         "runs": [append.run for append in appends],
         "epochs": [append.epoch for append in appends],
         "channel": CHANNEL,
         "told": EVENTS_TOLD,
     }
+    answers = [(a.run, *answer, a.now) for a in appends for answer in a.answers]
+    endings = [(a.run, *a.ending) for a in appends if a.ending is not None]
+    if not (answers or endings):
+        return _APPEND, values
+    values |= _spread(("a_run", "a_id", "a_refused", "a_at"), answers)
+    values |= _spread(("e_run", "e_status", "e_at"), endings)
+    return _APPEND_AND_ANSWER, values
 
 
 def _spread(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, list[Any]]:
