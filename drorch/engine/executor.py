@@ -75,6 +75,7 @@ class Executor:
         self._wake = asyncio.Event()
         self._running: dict[int, tuple[Effect, asyncio.Task[None]]] = {}
         self._asked: set[int] = set()
+        self._alarm: asyncio.TimerHandle | None = None
         self._foreseen = 0.0
         """By the loop's clock: when the holds were asked for, for the orders of this turn."""
 
@@ -96,6 +97,9 @@ class Executor:
             await self._drive(state)
         except* JournalError as lost:  # a task group wraps what is raised inside it
             raise lost.exceptions[0] from None
+        finally:
+            if self._alarm is not None:
+                self._alarm.cancel()
         return state
 
     async def _resume(self, recorded: Sequence[Recorded] | None) -> RunState:
@@ -275,14 +279,26 @@ class Executor:
         if self._inbox:
             return  # no pause: what is decided next yields while it is made durable
         loop = asyncio.get_running_loop()
-        due = next_due(state)
-        timer = None
-        if due is not None:
+        if (due := next_due(state)) is not None:
             left = (due - self._world.clock.now()).total_seconds()
-            timer = loop.call_later(max(0.0, left), self._wake.set)
+            self._ring_at(loop.time() + max(0.0, left))
         await self._wake.wait()
-        if timer is not None:
-            timer.cancel()
+
+    def _ring_at(self, moment: float) -> None:
+        """Wake up at *moment* of the loop's clock, or earlier: for nothing, at most once.
+
+        Deadlines move away with nearly every turn. A timer that is left where it is costs less
+        than one cancelled and made anew each time, for those stay in the loop's queue.
+        """
+        if self._alarm is not None:
+            if self._alarm.when() <= moment:
+                return
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_at(moment, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        self._wake.set()
 
     async def _poll_inbox(self) -> None:
         while True:

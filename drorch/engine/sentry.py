@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from drorch.engine.watch import EstateWatch
@@ -45,13 +44,17 @@ class Sentry:
         self._sent: dict[int, Seen] = {}
         self._reported: set[str] = set(state.surveyed)
         self._urgent: set[int] = set()
-        self._count: Counter[str] = Counter()
         self._told: dict[tuple[Scope, str], str] = {
             key: obstacle.reason for key, obstacle in state.obstacles.items()
         }
         for number, step in enumerate(state.plan.steps):
             if (machine := step.machine) is not None:
                 self._steps.setdefault(machine.connector, []).append((number, machine))
+        self._connectors = [
+            step.machine.connector if step.machine is not None else None
+            for step in state.plan.steps
+        ]
+        self._count = dict.fromkeys(self._steps, 0)
         self._by_machine: dict[str, dict[str, int]] = {name: {} for name in self._steps}
 
     async def stand(self) -> None:
@@ -79,17 +82,18 @@ class Sentry:
         urgent = effect is not None and effect.kind in _ABOUT_TO_CHANGE
         if urgent == (number in self._urgent):
             return
-        machine = self._state.step(number).machine
-        if machine is None:
+        name = self._connectors[number]
+        if name is None:
             return
-        name = machine.connector
+        before = self._count[name]
         if urgent:
             self._urgent.add(number)
-            self._count[name] += 1
+            self._count[name] = before + 1
         else:
             self._urgent.remove(number)
-            self._count[name] -= 1
-        self._world.estates[name].hurry(self, on=self._count[name] > 0)
+            self._count[name] = before - 1
+        if (before > 0) != (self._count[name] > 0):
+            self._world.estates[name].hurry(self, on=urgent)
 
     def _heard(self, watch: EstateWatch, changed: Sequence[Sighting] | None) -> None:
         if changed is not None:
