@@ -47,7 +47,10 @@ async def perform(
     """
     while True:
         try:
-            post(await _perform(effect, state, world, post, foreseen))
+            if (order := _ORDERS.get(effect.kind)) is not None:
+                post(await order(_errand(effect, state, world, foreseen)))
+            else:
+                post(await _perform(effect, state, world, post))
         except Exception as error:
             # A defect in an adapter concerns one step; the town still needs its other machines.
             step = state.step(effect.number)
@@ -59,11 +62,7 @@ async def perform(
         return
 
 
-async def _perform(
-    effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None
-) -> cmd.Report:
-    if (order := _ORDERS.get(effect.kind)) is not None:
-        return await order(_errand(effect, state, world, foreseen))
+async def _perform(effect: Effect, state: RunState, world: World, post: Post) -> cmd.Report:
     step = state.step(effect.number)
     match effect.kind:
         case EffectKind.VERIFY:

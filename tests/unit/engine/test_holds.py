@@ -204,3 +204,55 @@ def test_a_machine_is_watched_until_its_last_order_has_left() -> None:
             return guard.forbids(*KEY)
 
     assert run_virtually(play()) == "encrypted?"
+
+
+def test_an_order_finds_the_answer_that_was_asked_for_with_its_intent() -> None:
+    journal = QuickJournal()
+    journal.holds[KEY] = "encrypted?"
+
+    async def play() -> tuple[str, str]:
+        guard, now = HoldGuard(journal), asyncio.get_running_loop().time()
+        guard.foresee([KEY, ("pve", "102")])
+        await asyncio.sleep(0.01)
+        return await guard.reason(*KEY, since=now), await guard.reason("pve", "102", since=now)
+
+    assert run_virtually(play()) == ("encrypted?", "")
+    assert journal.reads == [2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "machine", "since"),
+    [(REFRESH * 1.1, "101", 0.0), (0.01, "103", 0.0), (0.01, "101", 0.005)],
+    ids=["old", "about another machine", "from before the intent"],
+)
+def test_an_answer_that_is_not_the_order_s_own_is_not_taken(
+    asked: float, machine: str, since: float
+) -> None:
+    journal = QuickJournal()
+
+    async def play() -> str:
+        guard, began = HoldGuard(journal), asyncio.get_running_loop().time()
+        guard.foresee([("pve", "101"), ("pve", "102")])
+        await asyncio.sleep(asked)
+        journal.holds["pve", machine] = "encrypted?"
+        return await guard.reason("pve", machine, since=began + since)
+
+    assert run_virtually(play()) == "encrypted?"
+    assert len(journal.reads) == 2
+
+
+def test_what_is_foreseen_while_a_reading_is_under_way_is_in_the_next_one() -> None:
+    journal = SlowJournal()
+
+    async def play() -> str:
+        guard, loop = HoldGuard(journal), asyncio.get_running_loop()
+        first = asyncio.create_task(guard.reason("pve", "7"))
+        await asyncio.sleep(0.5)
+        journal.holds[KEY] = "encrypted?"
+        guard.foresee([KEY])
+        intended = loop.time()
+        await first
+        await asyncio.sleep(0.5)
+        return await guard.reason(*KEY, since=intended)
+
+    assert run_virtually(play()) == "encrypted?"
