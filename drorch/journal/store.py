@@ -24,7 +24,7 @@ from drorch.errors import (
 from drorch.failpoints import reach
 from drorch.journal import codec
 from drorch.journal.backend import Backend, store_append
-from drorch.journal.holds import forbidden
+from drorch.journal.holds import forbidden, look_up, soonest
 from drorch.journal.ledger import recorded
 from drorch.journal.listening import Listener
 from drorch.journal.ownership import Ownership
@@ -308,7 +308,7 @@ class Store:
         return Answer(id=entry, refused=row.refused) if row.answered_at else None
 
     async def held(self, machines: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-        found = await self._writer.held()
+        found = await soonest(self._writer.look(), lambda: self.reading(look_up))
         if not found or found.keys() == {EVERYTHING}:
             return found
         estates = await self.reading(lambda connection: connection.execute(select(estates_)).all())

@@ -57,8 +57,8 @@ class Writer(threading.Thread):
             self._meter.appended(time.perf_counter() - began)
         return result
 
-    async def held(self) -> dict[tuple[str, str], str]:
-        """Return what people hold; the reading begins after this call. Raises `JournalError`.
+    def look(self) -> asyncio.Future[dict[tuple[str, str], str]]:
+        """Have it read what people hold, from now on; the future may raise `JournalError`.
 
         While a commit is under way it follows right behind, on the same connection: who has an
         order's intent written, and asks then, hears of both at once.
@@ -66,8 +66,7 @@ class Writer(threading.Thread):
         question = Question(*self._wait())
         self._looks.put(question)
         self._tickets.put(_LOOK)
-        placed: dict[tuple[str, str], str] = await question.future
-        return placed
+        return question.future
 
     def _wait(self) -> tuple[asyncio.AbstractEventLoop, asyncio.Future[Any]]:
         if self._stopped.is_set():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 
 import pytest
@@ -81,3 +82,18 @@ async def test_many_who_ask_at_once_are_all_told(store: Store) -> None:
     await hold(store)
     told = await asyncio.gather(*(store.held([("pve", str(n))]) for n in range(100, 103)))
     assert told == [{}, HELD, {}]
+
+
+async def test_work_that_takes_long_keeps_nobody_from_hearing_what_is_held(store: Store) -> None:
+    await hold(store)
+    at_work, enough = threading.Event(), threading.Event()
+
+    def slow(_: Connection) -> None:
+        at_work.set()
+        assert enough.wait(60), "nobody was told"
+
+    working = asyncio.create_task(store.writing(slow))
+    await asyncio.to_thread(at_work.wait, 60)
+    assert await store.held(list(HELD)) == HELD
+    enough.set()
+    await working
