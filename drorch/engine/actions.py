@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import assert_never
 
 import structlog
 
@@ -29,14 +30,6 @@ _DEPOSED = 1.0
 
 Post = Callable[[cmd.Command], None]
 
-_ORDERS: Mapping[EffectKind, Callable[[Errand], Awaitable[cmd.Report]]] = {
-    EffectKind.POWER_ON: orders.power_on,
-    EffectKind.RECONCILE: orders.reconcile,
-    EffectKind.POWER_OFF: orders.power_off,
-    EffectKind.RECONCILE_STOP: orders.reconcile_stop,
-    EffectKind.AWAIT_RUNNING: orders.await_running,
-}
-
 
 async def perform(
     effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None = None
@@ -47,10 +40,7 @@ async def perform(
     """
     while True:
         try:
-            if (order := _ORDERS.get(effect.kind)) is not None:
-                post(await order(_errand(effect, state, world, foreseen)))
-            else:
-                post(await _perform(effect, state, world, post))
+            post(await _perform(effect, state, world, post, foreseen))
         except Exception as error:
             # A defect in an adapter concerns one step; the town still needs its other machines.
             step = state.step(effect.number)
@@ -62,17 +52,29 @@ async def perform(
         return
 
 
-async def _perform(effect: Effect, state: RunState, world: World, post: Post) -> cmd.Report:
-    step = state.step(effect.number)
+async def _perform(
+    effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None
+) -> cmd.Report:
     match effect.kind:
+        case EffectKind.POWER_ON:  # first, as by far the most frequent
+            order: Callable[[Errand], Awaitable[cmd.Report]] = orders.power_on
         case EffectKind.VERIFY:
             return await _verify(effect, state, world, post)
         case EffectKind.CALL_OUT:
-            return await _call_out(effect, step, world)
+            return await _call_out(effect, state.step(effect.number), world)
         case EffectKind.CALLOUT_DOUBT:
-            return await _doubted_callout(effect, step, world)
+            return await _doubted_callout(effect, state.step(effect.number), world)
+        case EffectKind.RECONCILE:
+            order = orders.reconcile
+        case EffectKind.POWER_OFF:
+            order = orders.power_off
+        case EffectKind.RECONCILE_STOP:
+            order = orders.reconcile_stop
+        case EffectKind.AWAIT_RUNNING:
+            order = orders.await_running
         case _:
-            raise AssertionError(effect.kind)
+            assert_never(effect.kind)
+    return await order(_errand(effect, state, world, foreseen))
 
 
 def _errand(effect: Effect, state: RunState, world: World, foreseen: float | None) -> Errand:
