@@ -13,15 +13,14 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from api.callers import system_caller
-from api.cli.context import Surroundings, finish, run_async, surroundings
+from api.cli.context import finish, run_async, surroundings
 from api.cli.drawing import dot, graph_json, mermaid, print_graph
 from api.cli.exits import Exit, WrongUseError
+from api.cli.named_plan import named_plan
 from api.cli.screen import Format, complain, note, print_json, say
 from api.cli.signature import ALLOWED_SIGNERS, signed
 from api.cli.states import state_word
 from api.locale import _, ngettext, told
-from api.operations import choose_plan
 from drorch.access.signatures import PlanSignature, PlanSignatureError
 from drorch.errors import PlanError
 from drorch.model.plan import Plan
@@ -143,7 +142,7 @@ def show(
     as_: Annotated[Drawing, typer.Option("--format", help="How it is drawn.")] = Drawing.TABLE,
 ) -> None:
     """Show a plan's waves, critical path and expected duration."""
-    found = run_async(_found(surroundings(context), plan))
+    found = run_async(named_plan(surroundings(context), plan)).plan
     chosen = select(found, only) if only else found
     match as_:
         case Drawing.JSON:
@@ -154,13 +153,6 @@ def show(
             sys.stdout.write(dot(chosen))
         case Drawing.TABLE:
             print_graph(chosen)
-
-
-async def _found(where: Surroundings, plan: str) -> Plan:
-    if Path(plan).is_file():
-        return read_file(plan).plan
-    async with where.application() as app:
-        return (await choose_plan(app, plan, caller=system_caller())).plan
 
 
 def schema() -> None:

@@ -91,6 +91,11 @@ class RemoteAccess:
         told = await self._call("POST", where, json=body)
         return not (isinstance(told, dict) and told.get("taken") is False)
 
+    async def plan(self, name: str) -> tuple[int, str]:
+        """Return the newest revision of a stored plan, and its source."""
+        stored: Json = await self._call("GET", f"/plans/{_part(name)}")
+        return int(stored["revision"]), str(stored["source"])
+
     async def report(self, run: str) -> Json:
         report: Json = await self._call(
             "GET", f"/runs/{_part(run)}/report", params={"format": "json"}

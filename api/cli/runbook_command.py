@@ -11,19 +11,17 @@ from typing import Annotated
 
 import typer
 
-from api.callers import system_caller
-from api.cli.context import Surroundings, run_async, surroundings
+from api.cli.context import run_async, surroundings
 from api.cli.exits import WrongUseError
+from api.cli.named_plan import named_plan
 from api.cli.screen import note
 from api.locale import LANGUAGES, _, language, speaking
-from api.operations import choose_plan
 from api.runbook.checks import Around
 from api.runbook.contents import Runbook
 from api.runbook.contents import runbook as contents_of
 from api.runbook.text import as_text
 from api.telling import connector_types
-from drorch.model.plan import Plan
-from plans import read_file, select
+from plans import select
 
 
 class Paper(StrEnum):
@@ -55,7 +53,7 @@ def runbook(
     each; 'drorch paper' enters the ticks afterwards. HTML is one file that needs nothing else.
     """
     where = surroundings(context)
-    found, revision = run_async(_found(where, plan))
+    found, revision = run_async(named_plan(where, plan))
     with speaking(str(lang) if lang else language()):
         settings = where.settings()
         around = Around(types=connector_types(settings.connectors), callouts=settings.callouts)
@@ -90,11 +88,3 @@ def _rendered(book: Runbook, kind: Paper) -> str:
         return as_text(book)
     # The web side is heavy; no other command should wait for its import.
     return str(import_module("api.runbook.page").as_html(book))
-
-
-async def _found(where: Surroundings, plan: str) -> tuple[Plan, int | None]:
-    if Path(plan).is_file():
-        return read_file(plan).plan, None
-    async with where.application() as app:
-        chosen = await choose_plan(app, plan, caller=system_caller())
-    return chosen.plan, chosen.revision

@@ -36,6 +36,7 @@ async def service(tmp_path: Path) -> AsyncIterator[tuple[Installation, str]]:
             await asyncio.wait_for(serving.communicate(), 30)
 
 
+@pytest.mark.timeout(300)  # some thirty processes, one after the other
 async def test_commands_act_on_a_service(service: tuple[Installation, str]) -> None:
     where, url = service
     async with httpx2.AsyncClient(base_url=f"{url}/api/v1") as client:
@@ -71,6 +72,11 @@ async def test_commands_act_on_a_service(service: tuple[Installation, str]) -> N
     assert (await told("report", "last"))["run"]["status"] == "succeeded"
     assert (await drorch("retry", "asking-1", "db"))[0] == 1
     assert (await drorch("status", "asking-9"))[0] == 2
+    code, out, complaints = await drorch("runbook", "asking", "--format", "text")
+    assert code == 0, complaints
+    assert "asking" in out
+    assert "critical path" in (await drorch("show", "asking"))[1]
+    assert (await drorch("runbook", "nowhere"))[0] == 2
     assert [c["name"] for c in await told("connectors")] == ["sim"]
     assert (await told("connectors", "check", "sim"))["name"] == "sim"
     assert {m["machine"]: m["plans"] for m in (await told("fleet"))["items"]} == {
