@@ -61,16 +61,17 @@ class Bulletin:
         return self._last.grown_stale() if self._last is not None and old else self._last
 
     async def _renew(self) -> None:
+        loop = asyncio.get_running_loop()
         try:
             self._last = await self._make()
-            self._made = asyncio.get_running_loop().time()
+            self._made = loop.time()
             self._tell("")
         except (DrorchError, OSError) as error:
             self._tell(str(error))
         except Exception:  # a task boundary: the public page shows what it had
             log.exception("status.broke")
         finally:
-            self._tried = asyncio.get_running_loop().time()
+            self._tried = loop.time()  # also when the loop has gone before this was done
             self._making = None
 
     def _tell(self, trouble: str) -> None:
