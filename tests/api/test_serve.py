@@ -49,7 +49,7 @@ async def process(*arguments: str, **more: Any) -> AsyncIterator[Process]:
 
 async def said(running: Process) -> str:
     assert running.stdout is not None
-    line = (await asyncio.wait_for(running.stdout.readline(), 40)).decode()
+    line = (await asyncio.wait_for(running.stdout.readline(), 90)).decode()
     assert "http://" in line, line
     return next(word.rstrip("/") for word in line.split() if word.startswith("http://"))
 

@@ -179,7 +179,7 @@ async def test_the_receiver_of_the_document_takes_what_is_sent(tmp_path: Path) -
     )
     assert process.stdout is not None
     try:
-        port = int(await asyncio.wait_for(process.stdout.readline(), 20))
+        port = int(await asyncio.wait_for(process.stdout.readline(), 60))
         url = f"http://127.0.0.1:{port}/"
         good, bad = tmp_path / "hook.secret", tmp_path / "bad.secret"
         bad.write_text("whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU=")
