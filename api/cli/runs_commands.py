@@ -26,6 +26,7 @@ from api.cli.summary import print_rehearsal, print_summary
 from api.locale import LANGUAGES, _, language, pgettext, speaking
 from api.reports import steps_csv
 from api.reports.page import standalone
+from api.reports.pdf import as_pdf
 from drorch.run.status import RunStatus
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or 'last'.")]
@@ -36,6 +37,7 @@ class ReportFormat(StrEnum):
     TABLE = "table"
     JSON = "json"
     HTML = "html"
+    PDF = "pdf"
     CSV = "csv"
 
 
@@ -158,11 +160,12 @@ def report(
         typer.Option(
             "--format",
             help="table (at a terminal) or json (elsewhere); html is one file to keep or print, "
-            "csv has a row a step.",
+            "csv has a row a step, pdf needs drorch[pdf].",
         ),
     ] = None,
     lang: Annotated[
-        str, typer.Option(metavar="it|en", help="The language of the html; else the terminal's.")
+        str,
+        typer.Option(metavar="it|en", help="The language of html and pdf; else the terminal's."),
     ] = "",
 ) -> None:
     """Print the after-action report of a run.
@@ -182,11 +185,22 @@ def report(
         case ReportFormat.HTML:
             with speaking(lang or language()):
                 sys.stdout.write(standalone(found, datetime.now(UTC)))
+        case ReportFormat.PDF:
+            with speaking(lang or language()):
+                _write_pdf(found)
         case ReportFormat.CSV:
             sys.stdout.write(steps_csv(found))
         case ReportFormat.TABLE:
             print_report(found, where.program)
     sys.stdout.flush()
+
+
+def _write_pdf(found: Json) -> None:
+    if out().is_terminal:
+        raise WrongUseError(
+            _("a PDF is not for a terminal"), hint=_("send it into a file: > report.pdf")
+        )
+    sys.stdout.buffer.write(as_pdf(standalone(found, datetime.now(UTC))))
 
 
 async def _report(where: Surroundings, run: str) -> Json:

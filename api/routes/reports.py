@@ -16,6 +16,7 @@ from api.reports import steps_csv
 from api.reports.making import report_of
 from api.reports.measures import Json
 from api.reports.page import standalone, style_source
+from api.reports.pdf import as_pdf
 from api.routes.desk import TheDesk
 from api.routes.guard import POLICY
 from api.routes.paging import RunId
@@ -31,9 +32,11 @@ class ReportFormat(StrEnum):
     JSON = "json"
     HTML = "html"
     CSV = "csv"
+    PDF = "pdf"
 
 
 _TEXT = {"schema": {"type": "string"}}
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
 
 
 @router.get(
@@ -46,7 +49,7 @@ _TEXT = {"schema": {"type": "string"}}
         also={
             200: {
                 "description": "The report, in the format that was asked for",
-                "content": {"text/html": _TEXT, "text/csv": _TEXT},
+                "content": {"text/html": _TEXT, "text/csv": _TEXT, "application/pdf": _BYTES},
             }
         },
     ),
@@ -56,10 +59,10 @@ async def get_report(
     desk: TheDesk,
     format: Annotated[  # noqa: A002 (the contract's own word)
         ReportFormat,
-        Query(description="json, html (one file to keep or print) or csv (a row a step)."),
+        Query(description="json, html (one file to keep or print), csv (a row a step) or pdf."),
     ] = ReportFormat.JSON,
     lang: Annotated[  # noqa: ARG001 (whoever answers in a language has read it already)
-        str, Query(max_length=20, description="The language of the html: it or en.")
+        str, Query(max_length=20, description="The language of the html and the pdf: it or en.")
     ] = "",
 ) -> Response:
     """Return the after-action report, also while the run goes on."""
@@ -81,6 +84,12 @@ def _csv(report: Json, now: datetime) -> Response:
     return Response(steps_csv(report), media_type="text/csv; header=present", headers=named)
 
 
+def _pdf(report: Json, now: datetime) -> Response:
+    run = report["run"]["id"]
+    named = {"Content-Disposition": f'attachment; filename="{run}.pdf"'}
+    return Response(as_pdf(standalone(report, now)), media_type="application/pdf", headers=named)
+
+
 def _json(report: Json, now: datetime) -> Response:
     del now
     return JSONResponse(report)
@@ -90,4 +99,5 @@ _ANSWERS: Mapping[ReportFormat, Callable[[Json, datetime], Response]] = {
     ReportFormat.HTML: _html,
     ReportFormat.CSV: _csv,
     ReportFormat.JSON: _json,
+    ReportFormat.PDF: _pdf,
 }

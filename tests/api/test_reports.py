@@ -14,6 +14,7 @@ from api.reports import steps_csv
 from api.reports.page import style_source
 from drorch.journal import carrying
 from tests.api.desk import PLAN, Caller
+from tests.lab_gate import need_module
 
 HOSTILE = PLAN.replace("{vm: 101,", "{vm: 101, title: '=HYPERLINK(\"http://x\")',")
 
@@ -37,8 +38,18 @@ async def test_a_report_in_every_format(
     assert [row["id"] for row in rows] == [s["id"] for s in told["steps"]]
     assert {row["run"] for row in rows} == {run}
     assert rows[1]["title"] == '\'=HYPERLINK("http://x")'
-    wrong = await http.get(path, params={"format": "pdf"})
+    wrong = await http.get(path, params={"format": "docx"})
     assert wrong.status_code == 422
+
+
+async def test_a_report_as_pdf(http: httpx2.AsyncClient, api: Caller, engine: Application) -> None:
+    need_module("weasyprint", why="the report as PDF", install="pip install weasyprint")
+    await api.store(HOSTILE)
+    run = await api.start("simulate")
+    await api.status(run, "succeeded")
+    made = await http.get(f"/api/v1/runs/{run}/report", params={"format": "pdf"})
+    assert made.headers["content-type"] == "application/pdf"
+    assert made.content.startswith(b"%PDF-")
 
 
 @pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
