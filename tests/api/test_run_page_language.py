@@ -14,7 +14,8 @@ from tests.api.desk import Caller
 from tests.api.test_pages import show
 from tests.api.test_step_page import PLAN
 
-INVENTED = "xx"
+INVENTED = "xr"
+"""Of these tests alone: what was said once in a language is remembered."""
 _SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 OF_THE_PLAN = {"town", "base", "sim", "start", "tcp", "host", "port", "front"}
