@@ -2,42 +2,24 @@
 
 from __future__ import annotations
 
-import gettext
 import re
 
 import httpx2
 import pytest
-from typing_extensions import override
 
 from api.locale import catalogue
 from tests.api.desk import Caller
 from tests.api.test_pages import show
 from tests.api.test_step_page import PLAN
+from tests.fakes.invented import Invented, unsaid
 
 INVENTED = "xr"
 """Of these tests alone: what was said once in a language is remembered."""
-_SAID = re.compile(r"⟦[^⟦⟧]*⟧")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 OF_THE_PLAN = {"town", "base", "sim", "start", "tcp", "host", "port", "front"}
 SAME = {"Italiano", "English", "drorch", "API", "RTO", "JSON", "CET", "CEST", "UTC"}
 DATA = OF_THE_PLAN | SAME
 """What the plan, the machines and the frame bring along."""
-
-
-class Invented(gettext.NullTranslations):
-    """Puts brackets around everything that it is asked to say."""
-
-    @override
-    def gettext(self, message: str) -> str:
-        return f"⟦{message}⟧"
-
-    @override
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return f"⟦{msgid1 if n == 1 else msgid2}⟧"
-
-    @override
-    def pgettext(self, context: str, message: str) -> str:
-        return f"⟦{message}⟧"
 
 
 @pytest.fixture
@@ -47,9 +29,7 @@ def invented(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def english(words: str) -> set[str]:
     """Return the words that nobody said by the catalogues."""
-    while words != (words := _SAID.sub(" ", words)):
-        pass
-    return set(_WORD.findall(words)) - DATA
+    return set(_WORD.findall(unsaid(words))) - DATA
 
 
 @pytest.mark.usefixtures("invented", "engine")

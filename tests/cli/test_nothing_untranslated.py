@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from typing_extensions import override
 
 from api.cli.commands import app
 from api.cli.follow import PlainLines
@@ -28,25 +26,10 @@ from drorch.run.views import run_with_steps
 from plans import load_file
 from plans.catalog import example
 from tests.cli.conftest import Drorch, asking, plan, write_config
+from tests.fakes.invented import Invented, unsaid
 
 MARKED = "qps"
 AT = datetime(2026, 11, 22, 3, 7, tzinfo=UTC)
-
-
-class _Marks(gettext.NullTranslations):
-    """Puts every text between ⟦ and ⟧."""
-
-    @override
-    def gettext(self, message: str) -> str:
-        return f"⟦{message}⟧"
-
-    @override
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return f"⟦{msgid1 if n == 1 else msgid2}⟧"
-
-    @override
-    def pgettext(self, context: str, message: str) -> str:
-        return f"⟦{message}⟧"
 
 
 _NOT_WORDS = re.compile(
@@ -57,10 +40,7 @@ _NOT_WORDS = re.compile(
 
 def unmarked(text: str, *data: str) -> list[str]:
     """Return the words of *text* that came from no catalogue, and are neither data nor typed."""
-    before = ""
-    while before != text:
-        before, text = text, re.sub(r"⟦[^⟦⟧]*⟧", " ", text)
-    text = re.sub(r"⟦[^⟦⟧\n]*$", " ", text, flags=re.MULTILINE)  # cut for want of room
+    text = re.sub(r"⟦[^⟦⟧\n]*$", " ", unsaid(text), flags=re.MULTILINE)  # cut for want of room
     for one in sorted(data, key=len, reverse=True):
         text = text.replace(one, " ")
     return re.findall(r"[^\W\d_]{2,}", _NOT_WORDS.sub(" ", text))
@@ -68,7 +48,7 @@ def unmarked(text: str, *data: str) -> list[str]:
 
 @pytest.fixture
 def marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drorch: Drorch) -> Drorch:
-    invite(MARKED, _Marks())
+    invite(MARKED, Invented())
     write_config(tmp_path, "http://127.0.0.1:9")
     monkeypatch.setenv("DRORCH_LANG", MARKED)
     monkeypatch.setenv("USER", "ada")
@@ -182,7 +162,7 @@ def journal() -> Sequence[Event]:
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.5, 1.0])
 def test_the_live_view_and_the_plain_lines(journal: Sequence[Event], share: float) -> None:
-    invite(MARKED, _Marks())
+    invite(MARKED, Invented())
     events = journal[: max(1, int(len(journal) * share))]
     records = [Recorded(seq=n, at=e.at, event=e) for n, e in enumerate(events, start=1)]
     told = [recorded_json(record) for record in records]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gettext
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,6 @@ from typing import Any
 
 import pytest
 from markupsafe import escape
-from typing_extensions import override
 
 from api.locale import speaking
 from api.locale.catalogue import invite
@@ -32,6 +30,7 @@ from drorch.run import events as ev
 from drorch.run.status import Mode
 from plans import load
 from tests.api.test_pages import Page
+from tests.fakes.invented import Invented
 from tests.fakes.plans import ONCE, group, question, task, vm
 from tests.fakes.plans import plan as plan_of
 from tests.fakes.script import T0, Script
@@ -162,22 +161,6 @@ def test_the_mayors_page_says_it_in_plain_words() -> None:
     assert "signed check-point of 3 entries" in words
 
 
-class Marked(gettext.NullTranslations):
-    """A language in which every text stands between brackets: what does not was forgotten."""
-
-    @override
-    def gettext(self, message: str) -> str:
-        return f"⟦{message}⟧"
-
-    @override
-    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
-        return f"⟦{msgid1 if n == 1 else msgid2}⟧"
-
-    @override
-    def pgettext(self, context: str, message: str) -> str:
-        return f"⟦{message}⟧"
-
-
 _STATUSES = {"healthy", "failed", "blocked", "waiting", "live", "drill", "vendor", "people"}
 _UNITS = {"min", "SHA", "drorch", "UTC", "steps", "expect", "retry", "attempts", "agent", "verify"}
 
@@ -194,7 +177,7 @@ def values_of(told: Any) -> Iterator[str]:
 
 
 def test_no_text_goes_past_the_catalogues() -> None:
-    invite("xw", Marked())
+    invite("xw", Invented())
     report = eventful_report()
     words = words_of(alone(report, "xw"))
     while (rest := re.sub(r"⟦[^⟦⟧]*⟧", " ", words)) != words:
