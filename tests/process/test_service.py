@@ -66,8 +66,8 @@ async def test_commands_act_on_a_service(service: tuple[Installation, str]) -> N
     assert (await drorch("release", "sim/1001"))[0] == 2
     assert (await drorch("approve", "asking-1", "nope"))[0] == 2
     assert (await drorch("approve", "asking-1", "san", "--comment", "green"))[0] == 0
-    out_, complaints = await asyncio.wait_for(watching.communicate(), 60)
-    assert watching.returncode == 0, complaints.decode()
+    out_, grumbled = await asyncio.wait_for(watching.communicate(), 60)
+    assert watching.returncode == 0, grumbled.decode()
     assert "db healthy" in out_.decode()
     assert (await told("report", "last"))["run"]["status"] == "succeeded"
     assert (await drorch("retry", "asking-1", "db"))[0] == 1
