@@ -113,6 +113,7 @@ _EVENTS: Mapping[str, str] = {
     "step.retried": noted("a person had it tried again"),
     "step.skipped": noted("a person left it out"),
     "step.accepted": noted("a person vouched for it"),
+    "step.on-paper": noted("a tick on paper was entered"),
 }
 
 
