@@ -78,8 +78,12 @@ class Sentry:
                 self._world.estates[name].hurry(self, on=False)
 
     def attend(self, number: int, effect: Effect | None) -> None:
-        """Have the estate read fast while the machine of this step is about to run or to stop."""
+        """Have the estate read fast while the machine of this step is about to run or to stop.
+
+        Also while a paper says something of it that nobody has looked at.
+        """
         urgent = effect is not None and effect.kind in _ABOUT_TO_CHANGE
+        urgent = urgent or number in self._state.unconfirmed
         if urgent == (number in self._urgent):
             return
         name = self._connectors[number]
@@ -111,6 +115,11 @@ class Sentry:
         for number, machine in self._steps[watch.name]:
             sighting = find(machine)
             if sighting is None:
+                if number in self._state.unconfirmed:  # looked for, and not there
+                    known = self._state.steps[number].machine
+                    name = known or machine.id or machine.name or ""
+                    gone = Seen(power=Power.UNKNOWN, host=None, machine=name)
+                    out[self._state.step(number).id] = gone
                 continue
             if followed.get(sighting.machine) != number:
                 followed[sighting.machine] = number
@@ -131,13 +140,11 @@ class Sentry:
         return out
 
     def _news(self, number: int, sighting: Sighting) -> Seen | None:
-        own = self._state.steps[number]
-        if own.power is Power.UNKNOWN:
-            self._sent.pop(number, None)  # a paper has told newer things than were seen
         # What was reported last; before that, what the journal knows.
-        known = self._sent.get(number) or own
+        known = self._sent.get(number) or self._state.steps[number]
         if (
-            known.power is sighting.power
+            number not in self._state.unconfirmed
+            and known.power is sighting.power
             and known.machine == sighting.machine
             and known.host == sighting.host
         ):

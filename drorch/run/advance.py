@@ -18,8 +18,8 @@ from drorch.run.rules import (
     verified,
 )
 from drorch.run.schedule import ready_now
-from drorch.run.state import RunState, StepState, is_question
-from drorch.run.status import Ask, FailureKind, Mode, OrderKind, StepStatus
+from drorch.run.state import NOT_LOOKED_AT, RunState, StepState, is_question
+from drorch.run.status import Ask, FailureKind, Mode, OrderKind, Scope, StepStatus
 from drorch.run.words import CHECK_HINT, HANG_HINT, START_HINT, not_running, not_verified
 
 _TOLD_AGAIN = timedelta(minutes=15)
@@ -43,9 +43,21 @@ def advance(state: RunState, now: datetime) -> Events:
             return leaving
     elif _may_begin(state) and (begun := tuple(_begin(state, now))):
         return begun
-    if state.unfinished == 0 and state.in_flight == 0:
+    if state.unfinished == 0 and state.in_flight == 0 and not _to_be_looked_at(state):
         return (ev.RunEnded(at=now, status=ending(state)),)
     return ()
+
+
+def _to_be_looked_at(state: RunState) -> bool:
+    """What a paper says is held to what is seen before the run ends, where anything is seen."""
+    for number in state.unconfirmed:
+        machine = state.step(number).machine
+        if machine is None:
+            continue
+        obstacle = state.obstacles.get((Scope.CONNECTOR, machine.connector))
+        if obstacle is None or obstacle.reason == NOT_LOOKED_AT:
+            return True
+    return False
 
 
 def _may_begin(state: RunState) -> bool:

@@ -321,7 +321,9 @@ def _on_paper(state: RunState, number: int, event: ev.StepOnPaper) -> None:
         _settle(state, number, StepStatus.SKIPPED, event.at)
         return
     own.accepted_by, own.healthy_at = by, event.at
-    own.power = Power.UNKNOWN  # what was seen last is older than the paper: look again
+    if state.step(number).machine is not None:
+        own.power = Power.UNKNOWN  # what was seen last is older than the paper: look again
+        state.unconfirmed.add(number)
     _settle(state, number, StepStatus.HEALTHY, event.at)
 
 

@@ -19,6 +19,9 @@ def observed(state: RunState, event: ev.MachinesObserved) -> None:
         own.power, own.host, own.machine = seen.power, seen.host, seen.machine
         if own.queued is not None:
             requeue(state, number)  # its node may have other limits
+        if number in state.unconfirmed:
+            state.unconfirmed.remove(number)
+            state.dirty.add(number)
 
 
 def obstacle_found(state: RunState, event: ev.ObstacleFound) -> None:

@@ -27,7 +27,10 @@ def machines_seen(state: RunState, report: cmd.ReportMachines, now: datetime) ->
     """Return the changes of one reading; the first reading of a connector is always recorded."""
     first = report.connector not in state.surveyed
     found = [(state.index(step), step, seen) for step, seen in report.machines.items()]
-    news = [one for one in found if first or _differs(state.steps[one[0]], one[2])]
+    awaited = state.unconfirmed
+    news = [
+        one for one in found if first or one[0] in awaited or _differs(state.steps[one[0]], one[2])
+    ]
     changed = {step: seen for _, step, seen in news}
     if not changed and not first:
         return ()

@@ -204,8 +204,7 @@ class RunState:
         self.ended: RunStatus | None = None
         self.imported = False
         """Here to be read only, as the store's list says; its events don't know."""
-        self.paused = False
-        self.aborting = False
+        self.paused = self.aborting = False
         self.findings: tuple[Finding, ...] = ()
         self.steps = [StepState() for _ in plan.steps]
         self.levels = [Level()] * self.graph.size
@@ -213,6 +212,8 @@ class RunState:
         self.obstacles: dict[tuple[Scope, str], Obstacle] = {}
         self.externals: dict[str, ExternalSeen] = {}
         self.surveyed: set[str] = set()
+        self.unconfirmed: set[int] = set()
+        """Done by the paper, and their machines not looked at since."""
         self.timers: list[tuple[datetime, int]] = []
         self.buckets: dict[Bucket, list[Priority]] = {}
         self.slots: dict[tuple[str, str], int] = {}
@@ -225,8 +226,10 @@ class RunState:
         self.group_limit = {g.id: g.parallel for g in plan.groups if g.parallel is not None}
         kinds: dict[Bucket, Bucket] = {}
         self.places = [kinds.setdefault(p, p) for p in map(_place, plan.steps)]
-        numbers = range(len(plan.steps))  # groups come after them, and have no place of their own
-        ranks = zip(self.graph.tier, map(neg, self.graph.chain), numbers, strict=False)
+        # Not strict: groups come after the steps, and have no place of their own.
+        ranks = zip(
+            self.graph.tier, map(neg, self.graph.chain), range(len(plan.steps)), strict=False
+        )
         self.priorities = list(map(partial(tuple.__new__, Priority), ranks))
 
     def index(self, step: str) -> int:

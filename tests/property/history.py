@@ -293,6 +293,9 @@ class History:
             if self.state.is_over:
                 return
             moved = self._people(answers)
+            for number in list(self.state.unconfirmed):
+                self._see(number, _POWERS.index(Power.RUNNING if well else Power.OFF))
+                moved = True
             for effect in list(wanted(self.state)):
                 if well:
                     moved = self.send(self.outcomes(effect.number)[0]) or moved

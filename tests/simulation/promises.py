@@ -26,6 +26,8 @@ Check: TypeAlias = Callable[[Stage], Iterator[str]]
 
 HOLD_REACHES = 1.0
 """Seconds after which no start may leave for a machine that is held."""
+_BELIEVED = {False: {State.RUNNING}, True: {State.RUNNING, State.STARTING}}
+"""What a healthy machine may be; of one that is healthy by the paper, a start that hangs says nothing."""
 _RECENT = 2.5
 """Seconds: how old the reading may be on which a first order stands, with the way to and fro."""
 
@@ -178,7 +180,7 @@ def nothing_is_forgotten(stage: Stage) -> Iterator[str]:
         truth = _truth_at(witness.truths.get(machine, []), end.at)
         told = witness.seen.get((end.process, *machine), [])
         told_off = told and told[-1][1] == Power.OFF and told[-1][0] < end.at - 1.0
-        off = truth is None or truth.state is not State.RUNNING
+        off = truth is None or truth.state not in _BELIEVED[own.from_paper is not None]
         calm = end.at - 20.0 > stage.scene.disaster.calm
         if off and (calm or told_off):
             yield f"{step.id} is called healthy at the end, and {'/'.join(machine)} is off"

@@ -12,7 +12,7 @@ from drorch.ports.connector import Power
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.effects import EffectKind
-from drorch.run.status import Ask, PaperResult, RunStatus, StepStatus
+from drorch.run.status import Ask, PaperResult, RunStatus, Scope, StepStatus
 from drorch.run.views import step_json
 from tests.fakes.plans import ONCE, callout, check, question, vm, wait
 from tests.fakes.replay import assert_honest, assert_replays
@@ -107,6 +107,31 @@ def test_a_ticked_machine_that_is_off_is_told_and_not_started() -> None:
     assert not run.own("db").accepted_by
     assert step_json(run.state, 0)["from_paper"] is None
     assert run.started == ["db", "web"]
+    sound(run)
+
+
+def test_a_run_does_not_end_on_a_paper_before_its_machine_was_looked_at() -> None:
+    run = Script(vm("db"))
+    run.sees("db", Power.OFF)
+    run.later(60)
+    tick(run, "db", minutes=1)
+    assert run.status("db") is StepStatus.HEALTHY
+    assert not run.state.is_over, "what was seen last is older than the paper"
+    run.sees("db", Power.OFF)  # the very same as before the paper
+    assert run.status("db") is StepStatus.WAITING
+    sound(run)
+    run.sees("db", Power.RUNNING)
+    run.verified("db")
+    assert run.state.is_over
+    sound(run)
+
+
+def test_a_paper_alone_ends_a_run_whose_hypervisor_cannot_be_seen() -> None:
+    run = Script(vm("db"))
+    run.send(cmd.ReportObstacle(scope=Scope.CONNECTOR, key="pve", reason="no answer"))
+    tick(run, "db")
+    assert run.state.is_over
+    assert run.state.ended is RunStatus.SUCCEEDED
     sound(run)
 
 
