@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from api import locale
@@ -72,6 +73,16 @@ def visible(value: object) -> object:
     )
 
 
+@pass_context
+def _shown(_context: Context, value: object) -> object:
+    """Show what a template puts out, at each rendering.
+
+    Without a context (and with an optimiser), ``{{ 'failed'|word }}`` would be computed when the
+    template is compiled, and everybody would read the language of whoever came first.
+    """
+    return visible(value)
+
+
 def seconds(value: float | None) -> str:
     """Return a number of seconds as the plan language writes it: ``1h30m``."""
     if value is None:
@@ -109,7 +120,8 @@ def environment_of(*folders: Path) -> Environment:
         loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=visible,
+        optimized=False,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

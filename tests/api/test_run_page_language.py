@@ -7,7 +7,9 @@ import re
 import httpx2
 import pytest
 
+from api.dashboard.rendering import _environment
 from api.locale import catalogue
+from api.locale.speaking import speaking
 from tests.api.desk import Caller
 from tests.api.test_pages import show
 from tests.api.test_step_page import PLAN
@@ -46,3 +48,15 @@ async def test_nothing_on_a_run_s_pages_is_english_alone(
         page = re.sub(r"<(title|code)>.*?</\1>|<[^>]*>", " ", shown, flags=re.DOTALL)
         assert english(page) == set(), path
     assert (await show(http, f"/runs/{run}?lang=en")).words
+
+
+def test_a_word_that_a_template_has_itself_is_said_at_each_rendering() -> None:
+    """Nothing is computed when a template is compiled: by then somebody has a language."""
+    template = _environment().from_string(
+        "{{ 'failed'|word }} {% if 'failed'|word == 'failed' %}en{% endif %}"
+    )
+    said = []
+    for code in ("it", "en", "it"):
+        with speaking(code):
+            said.append(template.render())
+    assert said == ["fallito ", "failed en", "fallito "]
