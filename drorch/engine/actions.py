@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import assert_never
@@ -31,59 +32,76 @@ _DEPOSED = 1.0
 Post = Callable[[cmd.Command], None]
 
 
-async def perform(
-    effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None = None
-) -> None:
-    """Carry *effect* out and post the report. Cancelling it only stops the waiting.
+class Performer:
+    """Carries the effects of one run out and posts what came of them.
 
-    *foreseen* is when the holds of what is ordered were asked for, if they were.
+    *broke* gets what is no mere error of an adapter: it ends the driving of the run.
     """
-    while True:
-        try:
-            post(await _perform(effect, state, world, post, foreseen))
-        except Exception as error:
-            # A defect in an adapter concerns one step; the town still needs its other machines.
-            step = state.step(effect.number)
-            log.exception("effect.broke", step=step.id, effect=effect.kind)
-            if effect.kind in _DOUBTS:
-                await world.clock.sleep(_DOUBT_AGAIN)  # a doubt stays one until it is resolved
-                continue
-            post(_unforeseen(effect, step, error))
-        return
 
+    __slots__ = ("_broke", "_post", "_state", "_world")
 
-async def _perform(
-    effect: Effect, state: RunState, world: World, post: Post, foreseen: float | None
-) -> cmd.Report:
-    match effect.kind:
-        case EffectKind.POWER_ON:  # first, as by far the most frequent
-            order: Callable[[Errand], Awaitable[cmd.Report]] = orders.power_on
-        case EffectKind.VERIFY:
-            return await _verify(effect, state, world, post)
-        case EffectKind.CALL_OUT:
-            return await _call_out(effect, state.step(effect.number), world)
-        case EffectKind.CALLOUT_DOUBT:
-            return await _doubted_callout(effect, state.step(effect.number), world)
-        case EffectKind.RECONCILE:
-            order = orders.reconcile
-        case EffectKind.POWER_OFF:
-            order = orders.power_off
-        case EffectKind.RECONCILE_STOP:
-            order = orders.reconcile_stop
-        case EffectKind.AWAIT_RUNNING:
-            order = orders.await_running
-        case _:
-            assert_never(effect.kind)
-    return await order(_errand(effect, state, world, foreseen))
+    def __init__(
+        self, state: RunState, world: World, post: Post, broke: asyncio.Future[None]
+    ) -> None:
+        self._state = state
+        self._world = world
+        self._post = post
+        self._broke = broke
+
+    async def perform(self, effect: Effect, foreseen: float | None = None) -> None:
+        """Carry *effect* out and post the report. Cancelling it only stops the waiting.
+
+        *foreseen* is when the holds of what is ordered were asked for, if they were.
+        """
+        while True:
+            try:
+                self._post(await self._come_of(effect, foreseen))
+            except Exception as error:
+                # A defect in an adapter concerns one step; the town still needs its other machines.
+                step = self._state.step(effect.number)
+                log.exception("effect.broke", step=step.id, effect=effect.kind)
+                if effect.kind in _DOUBTS:
+                    await self._world.clock.sleep(_DOUBT_AGAIN)  # it stays one until it is resolved
+                    continue
+                self._post(_unforeseen(effect, step, error))
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:  # noqa: BLE001 (it is passed on, not caught)
+                if not self._broke.done():
+                    self._broke.set_exception(error)
+            return
+
+    async def _come_of(self, effect: Effect, foreseen: float | None) -> cmd.Report:
+        state, world = self._state, self._world
+        match effect.kind:
+            case EffectKind.POWER_ON:  # first, as by far the most frequent
+                order: Callable[[Errand], Awaitable[cmd.Report]] = orders.power_on
+            case EffectKind.VERIFY:
+                return await _verify(effect, state, world, self._post)
+            case EffectKind.CALL_OUT:
+                return await _call_out(effect, state.step(effect.number), world)
+            case EffectKind.CALLOUT_DOUBT:
+                return await _doubted_callout(effect, state.step(effect.number), world)
+            case EffectKind.RECONCILE:
+                order = orders.reconcile
+            case EffectKind.POWER_OFF:
+                order = orders.power_off
+            case EffectKind.RECONCILE_STOP:
+                order = orders.reconcile_stop
+            case EffectKind.AWAIT_RUNNING:
+                order = orders.await_running
+            case _:
+                assert_never(effect.kind)
+        return await order(_errand(effect, state, world, foreseen))
 
 
 def _errand(effect: Effect, state: RunState, world: World, foreseen: float | None) -> Errand:
-    step, own = state.step(effect.number), state.steps[effect.number]
-    machine = step.machine
+    number = effect.number
+    own, machine = state.steps[number], state.machines[number]
     assert machine is not None  # noqa: S101 (only machines have these effects)
     crashed = own.doubt is not None and own.doubt.crash
     return Errand(
-        step=step.id,
+        step=state.plan.steps[number].id,
         attempt=effect.attempt,
         ref=machine,
         watch=world.estates[machine.connector],

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 import structlog
 
-from drorch.engine.actions import perform
+from drorch.engine.actions import Performer
 from drorch.engine.externals import watch_externals
 from drorch.engine.sentry import Sentry
 from drorch.engine.world import World
@@ -74,6 +74,8 @@ class Executor:
         self._inbox: deque[tuple[cmd.Command, int | None]] = deque()
         self._wake = asyncio.Event()
         self._running: dict[int, tuple[Effect, asyncio.Task[None]]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+        """Told to stop, and not at their end yet."""
         self._asked: set[int] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._foreseen = 0.0
@@ -116,14 +118,28 @@ class Executor:
 
     async def _drive(self, state: RunState) -> None:
         sentry = Sentry(state, self._world, self.post)
-        async with asyncio.TaskGroup() as tasks:
-            externals = watch_externals(state, self._world, self.post)
-            helpers = [tasks.create_task(sentry.stand()), tasks.create_task(externals)]
-            if self._polls_inbox:
-                helpers.append(tasks.create_task(self._poll_inbox()))
-            await self._loop(state, tasks, sentry)
-            for task in (*helpers, *(task for _, task in self._running.values())):
-                task.cancel()
+        broke: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                externals = watch_externals(state, self._world, self.post)
+                work = [sentry.stand(), externals, _raise_from(broke)]
+                if self._polls_inbox:
+                    work.append(self._poll_inbox())
+                helpers = [tasks.create_task(one) for one in work]
+                performer = Performer(state, self._world, self.post, broke)
+                await self._loop(state, sentry, performer)
+                for helper in helpers:
+                    helper.cancel()
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Stop all that is in flight, and wait until it has stopped."""
+        flying = {task for _, task in self._running.values()} | self._leaving
+        for task in flying:
+            task.cancel()
+        if flying:
+            await asyncio.wait(flying)
 
     def post(self, command: cmd.Command) -> None:
         """Take a report from inside the process."""
@@ -135,14 +151,14 @@ class Executor:
             return cmd.Start(driver=self._driver)
         return cmd.Adopt(driver=self._driver)
 
-    async def _loop(self, state: RunState, tasks: asyncio.TaskGroup, sentry: Sentry) -> None:
+    async def _loop(self, state: RunState, sentry: Sentry, performer: Performer) -> None:
         while True:
             await self._gather()
             self._wake.clear()
             changes = await self._turn(state)
             if state.is_over:
                 return
-            self._reconcile(changes, state, tasks, sentry)
+            self._reconcile(changes, sentry, performer)
             await self._wait(state)
 
     async def _gather(self) -> None:
@@ -172,12 +188,11 @@ class Executor:
         """Have the holds read for the orders that are being recorded: right behind the commit."""
         self._foreseen = asyncio.get_running_loop().time()
         names: list[tuple[str, str]] = []
+        machines, estates = state.machines, self._world.estates
         for number, want in changes:
-            if want is None or want.kind is not _POWER_ON:
+            if want is None or want.kind is not _POWER_ON or (ref := machines[number]) is None:
                 continue
-            ref = state.step(number).machine
-            watch = self._world.estates[ref.connector] if ref is not None else None
-            if ref is not None and watch is not None and (seen := watch.find(ref)) is not None:
+            if (seen := estates[ref.connector].find(ref)) is not None:
                 names += ((ref.connector, seen.machine), (ref.connector, seen.name))
         if names:
             self._world.holds.foresee(names)
@@ -253,26 +268,29 @@ class Executor:
             else:
                 return bool(found) and [record.event for record in found] == list(events)
 
-    def _reconcile(
-        self,
-        changes: Sequence[_Change],
-        state: RunState,
-        tasks: asyncio.TaskGroup,
-        sentry: Sentry,
-    ) -> None:
-        """Make the running tasks of changed steps equal to what is wanted for them."""
-        running, world, post, foreseen = self._running, self._world, self.post, self._foreseen
+    def _reconcile(self, changes: Sequence[_Change], sentry: Sentry, performer: Performer) -> None:
+        """Make the running tasks of changed steps equal to what is wanted for them.
+
+        They are no children of a task group, whose bookkeeping costs each as much as the step.
+        """
+        running, perform, foreseen = self._running, performer.perform, self._foreseen
+        start = asyncio.get_running_loop().create_task
         for number, want in changes:
             have = running.get(number)
             if have is not None:
-                if have[0] == want and not have[1].done():
-                    continue
-                have[1].cancel()
+                if not have[1].done():
+                    if have[0] == want:
+                        continue
+                    self._dismiss(have[1])
                 del running[number]
             if want is not None:
-                work = perform(want, state, world, post, foreseen)
-                running[number] = (want, tasks.create_task(work))
+                running[number] = (want, start(perform(want, foreseen)))
             sentry.attend(number, want)
+
+    def _dismiss(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def _wait(self, state: RunState) -> None:
         """Sleep until something is reported or time makes something due."""
@@ -316,3 +334,8 @@ class Executor:
             self._asked.add(entry.id)
             self._inbox.append((entry.decision, entry.id))
             self._wake.set()
+
+
+async def _raise_from(broke: asyncio.Future[None]) -> None:
+    """Bring what no effect may catch (the end of the process) to whoever drives the run."""
+    await broke

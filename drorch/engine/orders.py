@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import datetime
+from typing import Self
 
 from drorch.engine.watch import EstateWatch
 from drorch.engine.world import HOLDS_UNKNOWN, World
@@ -31,6 +33,7 @@ FRESH = 1.0
 """Seconds: how old a reading may be before a first order. The hypervisor itself refuses a second
 start, so a change within this time does no harm; after a doubt only a new reading counts."""
 _SUSPICION = 1.5
+_UNWANTED = "nobody waits for this order any more"
 _GONE_HINT = "look at the machine's console and its task log in the hypervisor"
 _TURNED_ON = frozenset({Power.STARTING, Power.RUNNING})
 
@@ -67,14 +70,14 @@ async def power_on(errand: Errand) -> cmd.Report:
             return _accepted(errand, already=True)
         if (cure := _needs_person(seen)) is not None:
             return _failed(errand, *cure, retryable=False)
-        with _permitted(errand, seen) as permit:
-            if held := await _hold_on(errand, seen):
+        with _Permission(errand, seen) as permission:
+            if held := await permission.hold():
                 return _held(errand, held)
             # A journal that is slow to tell the holds lets the look grow old: what is known now?
-            newest = watch.find(ref)
+            newest = watch.machines.get(seen.machine)
             if newest is not None and newest.power in _TURNED_ON:
                 return _accepted(errand, already=True)
-            return await _order_on(errand, seen, permit)
+            return await _order_on(errand, seen, permission.permit)
     except ConnectorError as error:
         return _not_accepted(errand, error)
 
@@ -93,46 +96,40 @@ async def _order_on(errand: Errand, seen: Sighting, permit: Permit) -> cmd.Repor
     return _accepted(errand, handle=order.handle, already=order.already)
 
 
-async def _hold_on(errand: Errand, seen: Sighting) -> str:
-    """Return why a person holds this machine, whichever way they named it."""
-    holds = errand.world.holds
-    return await holds.reason(errand.connector, seen.machine, seen.name, since=errand.foreseen)
-
-
 class _Permission:
     """The permit of one order: a connector may keep it waiting, and meanwhile much happens.
 
     Outside of the ``with`` nobody waits for the order any more, and none may leave.
     """
 
-    __slots__ = ("_errand", "_pending", "_seen", "_waited_for")
+    __slots__ = ("_errand", "_pending", "_waited_for")
 
     def __init__(self, errand: Errand, seen: Sighting) -> None:
         self._errand = errand
-        self._seen = seen
         self._pending = errand.world.holds.pending(errand.connector, seen.machine, seen.name)
         self._waited_for = True
 
-    def __enter__(self) -> Permit:
+    def __enter__(self) -> Self:
         self._pending.__enter__()
-        return self._permit
+        return self
 
     def __exit__(self, *why: object) -> None:
         self._waited_for = False
         self._pending.__exit__(*why)
 
-    def _permit(self) -> None:
-        world, seen = self._errand.world, self._seen
+    def hold(self) -> Awaitable[str]:
+        """Return why a person holds this machine, whichever way they named it."""
+        return self._pending.reason(self._errand.foreseen)
+
+    def permit(self) -> None:
+        """Raise `OrderWithheldError` unless the order may leave at this instant."""
         scope = Withheld.PROCESS
-        why = world.may_act() if self._waited_for else "nobody waits for this order any more"
+        why = self._errand.world.may_act() if self._waited_for else _UNWANTED
         if not why:
-            why = world.holds.forbids(self._errand.connector, seen.machine, seen.name)
+            why = self._pending.forbids()
             scope = Withheld.PROCESS if why == HOLDS_UNKNOWN else Withheld.HOLD
         if why:
             raise OrderWithheldError(why, scope=scope, hint="drorch goes on by itself")
-
-
-_permitted = _Permission
 
 
 async def reconcile(errand: Errand) -> cmd.Report:
@@ -175,13 +172,13 @@ async def power_off(errand: Errand) -> cmd.Report:
         seen = await errand.watch.look(errand.ref, max_age=FRESH)
         if seen.power is Power.OFF:
             return report
-        with _permitted(errand, seen) as permit:
-            if held := await _hold_on(errand, seen):
+        with _Permission(errand, seen) as permission:
+            if held := await permission.hold():
                 return _held(errand, held)  # it could not be started again
             if over := await errand.world.may_stop(seen.machine):
                 return _failed(errand, over, CEILING_HINT, retryable=False)
             reach("order.stop.before")
-            await errand.watch.connector.stop(seen.machine, permit=permit)
+            await errand.watch.connector.stop(seen.machine, permit=permission.permit)
             reach("order.stop.after")
     except OutcomeUnknownError:
         pass  # a second stop does no harm, and looking tells

@@ -47,13 +47,9 @@ class Sentry:
         self._told: dict[tuple[Scope, str], str] = {
             key: obstacle.reason for key, obstacle in state.obstacles.items()
         }
-        for number, step in enumerate(state.plan.steps):
-            if (machine := step.machine) is not None:
+        for number, machine in enumerate(state.machines):
+            if machine is not None:
                 self._steps.setdefault(machine.connector, []).append((number, machine))
-        self._connectors = [
-            step.machine.connector if step.machine is not None else None
-            for step in state.plan.steps
-        ]
         self._count = dict.fromkeys(self._steps, 0)
         self._by_machine: dict[str, dict[str, int]] = {name: {} for name in self._steps}
 
@@ -84,11 +80,9 @@ class Sentry:
         """
         urgent = effect is not None and effect.kind in _ABOUT_TO_CHANGE
         urgent = urgent or number in self._state.unconfirmed
-        if urgent == (number in self._urgent):
+        if urgent == (number in self._urgent) or (machine := self._state.machines[number]) is None:
             return
-        name = self._connectors[number]
-        if name is None:
-            return
+        name = machine.connector
         before = self._count[name]
         if urgent:
             self._urgent.add(number)

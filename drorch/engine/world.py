@@ -49,7 +49,7 @@ class HoldGuard:
         self._journal = journal
         self._asking: list[_Question] = []
         self._foreseen: set[_Key] = set()
-        self._pending: dict[_Key, int] = {}
+        self._pending: dict[tuple[_Key, ...], int] = {}
         self._reading: _Reading | None = None
         self._task: asyncio.Task[None] | None = None
         self._refresh: asyncio.TimerHandle | None = None
@@ -62,7 +62,9 @@ class HoldGuard:
         The read begins after this call: a hold that was placed before it is seen. With *since*,
         by the loop's clock, a young one that began then or later will do, if it was `foreseen`.
         """
-        keys = _keys(connector, machine)
+        return await self._reason(_keys(connector, machine), since)
+
+    async def _reason(self, keys: tuple[_Key, ...], since: float | None) -> str:
         last = self._reading
         if since is not None and last is not None and since <= last.taken_at:
             young = last.clock() - last.taken_at < REFRESH
@@ -83,18 +85,16 @@ class HoldGuard:
         return Pending(self, _keys(connector, machine))
 
     def _await(self, keys: tuple[_Key, ...]) -> None:
-        pending = self._pending
-        for key in keys:
-            pending[key] = pending.get(key, 0) + 1
+        self._pending[keys] = self._pending.get(keys, 0) + 1
         if self._refresh is None:
             self._read_again()
 
     def _leave(self, keys: tuple[_Key, ...]) -> None:
-        pending = self._pending
-        for key in keys:
-            pending[key] -= 1
-            if not pending[key]:
-                del pending[key]
+        left = self._pending[keys] - 1
+        if left:
+            self._pending[keys] = left
+        else:
+            del self._pending[keys]
 
     def forbids(self, connector: str, *machine: str) -> str:
         """Return why an order must not leave at this instant, empty if it may; from any thread.
@@ -102,7 +102,10 @@ class HoldGuard:
         Answers from the last reading, of which it is `HOLDS_UNKNOWN` that it is too old or says
         nothing about this machine: ask for the `reason` while it is `pending` first.
         """
-        last, keys = self._reading, _keys(connector, machine)
+        return self._forbids(_keys(connector, machine))
+
+    def _forbids(self, keys: tuple[_Key, ...]) -> str:
+        last = self._reading
         if last is None or last.clock() - last.taken_at > STALE or not last.about.issuperset(keys):
             return HOLDS_UNKNOWN
         return _first(last.held, keys) if last.held else ""
@@ -140,7 +143,7 @@ class HoldGuard:
             self._read_on()
 
     async def _read_once(self, asking: list[_Question]) -> None:
-        about = {key for keys, _ in asking for key in keys}.union(self._pending, self._foreseen)
+        about = {key for keys, _ in asking for key in keys}.union(self._foreseen, *self._pending)
         self._foreseen.clear()
         clock = asyncio.get_running_loop().time
         began = clock()  # an answer that was long on its way is as old as its question
@@ -175,6 +178,14 @@ class Pending:
 
     def __exit__(self, *_: object) -> None:
         self._guard._leave(self._keys)  # noqa: SLF001
+
+    def reason(self, since: float | None) -> Awaitable[str]:
+        """Return what `HoldGuard.reason` does of its machine."""
+        return self._guard._reason(self._keys, since)  # noqa: SLF001
+
+    def forbids(self) -> str:
+        """Return what `HoldGuard.forbids` does of its machine."""
+        return self._guard._forbids(self._keys)  # noqa: SLF001
 
 
 def _keys(connector: str, machine: Sequence[str]) -> tuple[_Key, ...]:

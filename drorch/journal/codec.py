@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import SchemaValidator
+from pydantic_core import SchemaSerializer, SchemaValidator
 from pydantic_core.core_schema import no_info_after_validator_function, str_schema
 
 from drorch.errors import JournalError
@@ -50,6 +50,17 @@ def _quick(schema: Any) -> Any:
     return quick
 
 
+def _bare(schema: Any) -> Any:
+    """Return *schema* for writing: the members of our enumerations are their text already."""
+    if isinstance(schema, list | tuple):
+        return type(schema)(map(_bare, schema))
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("type") == "enum" and issubclass(schema["cls"], str):
+        return str_schema()
+    return {key: _bare(value) for key, value in schema.items()}
+
+
 def _needs_nothing(choice: Any) -> bool:
     return all(field["schema"]["type"] == "default" for field in choice["schema"]["fields"])
 
@@ -58,7 +69,7 @@ _MOMENT = no_info_after_validator_function(datetime.fromisoformat, str_schema())
 _ADAPTERS = {name: TypeAdapter[Any](cls) for name, cls in EVENTS.items()}
 _VALIDATORS = {name: SchemaValidator(_quick(a.core_schema)) for name, a in _ADAPTERS.items()}
 _VALIDATE = {name: validator.validate_json for name, validator in _VALIDATORS.items()}
-_DUMP = {name: adapter.serializer.to_json for name, adapter in _ADAPTERS.items()}
+_DUMP = {name: SchemaSerializer(_bare(a.core_schema)).to_json for name, a in _ADAPTERS.items()}
 """Without the adapter's own layer, which costs as much as a small event: a resume reads many."""
 _DECISIONS = {cls.__name__.lower(): TypeAdapter[Any](cls) for cls in get_args(cmd.Decision)}
 
@@ -70,6 +81,15 @@ def encode(event: ev.Event) -> str:
 
 def version(event: ev.Event) -> int:
     return VERSIONS.get(event.type, 1)
+
+
+def encode_rows(events: Iterable[ev.Event]) -> list[tuple[str, int, str]]:
+    """Return each event's type, version and JSON."""
+    dump, versions = _DUMP, VERSIONS
+    return [
+        (e.type, versions.get(e.type, 1), dump[e.type](e, exclude_defaults=True).decode())
+        for e in events
+    ]
 
 
 def decode(kind: str, data: str, at_version: int = 1) -> ev.Event:

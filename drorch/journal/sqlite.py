@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +174,8 @@ def _store(line: sqlite3.Connection, append: Append) -> None:
         newest = line.execute("SELECT max(txn) FROM events").fetchone()[0] or 0
         rows = [(*event, newest + 1) for event in append.lines]
         whole = len(rows) - len(rows) % _AT_ONCE
-        some = [sum(rows[n : n + _AT_ONCE], ()) for n in range(0, whole, _AT_ONCE)]
+        flat = chain.from_iterable
+        some = [tuple(flat(rows[n : n + _AT_ONCE])) for n in range(0, whole, _AT_ONCE)]
         line.executemany(_INSERT_SOME, some)
         line.executemany(_INSERT, rows[whole:])
     for entry, refused in append.answers:

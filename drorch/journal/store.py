@@ -343,8 +343,8 @@ def _append(
     epoch: int | None,
 ) -> Append:
     lines = [
-        _line((run, seq, event.type, codec.version(event), codec.encode(event)))
-        for seq, event in enumerate(events, start=after + 1)
+        _line((run, after + place, kind, version, data))
+        for place, (kind, version, data) in enumerate(codec.encode_rows(events), start=1)
     ]
     ended = next((event for event in events if isinstance(event, ev.RunEnded)), None)
     return Append(

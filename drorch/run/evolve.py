@@ -198,8 +198,8 @@ def _born(event: ev.Event, *, folding: bool = False) -> RunState:
     state.revision, state.only = event.revision, event.only
     state.timezone = event.timezone
     state.requested_as, state.approve_by = event.identity, event.approve_by
-    machines = (step.machine for step in event.plan.steps)
-    for connector in sorted({machine.connector for machine in machines if machine is not None}):
+    machines = {machine.connector for machine in state.machines if machine is not None}
+    for connector in sorted(machines):
         key = (Scope.CONNECTOR, connector)
         state.obstacles[key] = Obstacle(NOT_LOOKED_AT, "", event.at)
     prime(state, event.at)

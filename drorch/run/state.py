@@ -224,13 +224,9 @@ class RunState:
         self.folding = False
         """While a journal is folded, queues and timers rest; they are made once, at its end."""
         self.group_limit = {g.id: g.parallel for g in plan.groups if g.parallel is not None}
-        kinds: dict[Bucket, Bucket] = {}
-        self.places = [kinds.setdefault(p, p) for p in map(_place, plan.steps)]
-        # Not strict: groups come after the steps, and have no place of their own.
-        ranks = zip(
-            self.graph.tier, map(neg, self.graph.chain), range(len(plan.steps)), strict=False
-        )
-        self.priorities = list(map(partial(tuple.__new__, Priority), ranks))
+        self.machines = [step.machine for step in plan.steps]
+        self.places = _places(plan)
+        self.priorities = _priorities(self.graph, len(plan.steps))
 
     def index(self, step: str) -> int:
         """Return the number of the step called *step*; raises KeyError for groups and others."""
@@ -305,6 +301,18 @@ _bucket: Callable[[tuple[bool, str | None, str | None, str | None]], Bucket] = p
     tuple.__new__, Bucket
 )
 """The type's own constructor takes four times as long."""
+
+
+def _places(plan: Plan) -> list[Bucket]:
+    """Return the queue of each step; equal ones are one object."""
+    kinds: dict[Bucket, Bucket] = {}
+    return [kinds.setdefault(place, place) for place in map(_place, plan.steps)]
+
+
+def _priorities(graph: Graph, steps: int) -> list[Priority]:
+    # Not strict: groups come after the steps, and have no place of their own.
+    ranks = zip(graph.tier, map(neg, graph.chain), range(steps), strict=False)
+    return list(map(partial(tuple.__new__, Priority), ranks))
 
 
 def _place(step: Step) -> Bucket:

@@ -80,20 +80,20 @@ class ForgetfulExecutor(Executor):
 class RecklessGuard:
     """What a hold guard does that never asks."""
 
-    async def reason(self, connector: str, *machine: str, since: float | None = None) -> str:
+    async def _reason(self, keys: object, since: float | None) -> str:
         return ""
 
-    def forbids(self, connector: str, *machine: str) -> str:
+    def _forbids(self, keys: object) -> str:
         return ""
 
 
 async def _orders_blindly(errand: orders.Errand) -> cmd.Report:
     """Neither looks whether the machine is on nor whether an order is in doubt."""
     seen = await errand.watch.look(errand.ref, max_age=3600)
-    with orders._permitted(errand, seen) as permit:
-        if held := await orders._hold_on(errand, seen):
+    with orders._Permission(errand, seen) as permission:
+        if held := await permission.hold():
             return orders._held(errand, held)
-        return await orders._order_on(errand, seen, permit)
+        return await orders._order_on(errand, seen, permission.permit)
 
 
 async def _believes(*_: Any) -> Mapping[str, CheckSeen]:
@@ -163,8 +163,8 @@ SABOTAGES: Mapping[str, Sabotage] = {
         "holds_hold",
         Cast(),
         lambda: _both(
-            replaced(HoldGuard, "reason", RecklessGuard.reason),
-            replaced(HoldGuard, "forbids", RecklessGuard.forbids),
+            replaced(HoldGuard, "_reason", RecklessGuard._reason),
+            replaced(HoldGuard, "_forbids", RecklessGuard._forbids),
         ),
     ),
     "a machine that is lost is not noticed": (

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing_extensions import override
 
 from drorch.access.policy import APPROVAL_WITHIN
-from drorch.engine.actions import perform
+from drorch.engine.actions import Performer
 from drorch.engine.clock import SystemClock
 from drorch.engine.virtual import run_virtually
 from drorch.engine.world import HoldGuard, World
@@ -145,7 +145,9 @@ def test_who_loses_the_run_while_the_halt_is_asked_for_calls_nobody() -> None:
             may_act=lambda: "the lease is lost" if journal.lost else "",
         )
         effect = Effect(EffectKind.CALL_OUT, 0, 1)
-        calling = asyncio.create_task(perform(effect, stage.state, world, lambda _: None))
+        broke: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        performer = Performer(stage.state, world, lambda _: None, broke)
+        calling = asyncio.create_task(performer.perform(effect))
         await asyncio.sleep(30)
         calling.cancel()
         return stage.callouts.called
