@@ -120,7 +120,7 @@ def figures(results: Results) -> Iterable[Figure]:
     )
     waits = results.values(FIFTY, OURS.key, "p99_ms")
     yield Figure(
-        "50 runs of 200 machines at once, a step's wait for the engine, p99",
+        "50 runs of 200 machines at the same time, a step's wait for the engine, p99",
         statistics.median(waits) if waits else None,
         50,
         unit="ms",

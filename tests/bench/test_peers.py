@@ -126,7 +126,7 @@ def results() -> Results:
         "cpu_share": 0.1,
         "over_bound": 1.1,
     }
-    out.add(FIFTY, OURS.key, {**waits, "median_s": 1.0})
+    out.add(FIFTY, OURS.key, {**waits, "median_s": 1.0, "requested": "one after the other"})
     return out
 
 
