@@ -53,6 +53,7 @@ TELLING = (
     ev.DeadlineMoved,
     ev.AttemptFailed,
     ev.StepHealthy,
+    ev.StepOnPaper,
 )
 """The events that `taken` looks at; any others may be left out."""
 
@@ -101,7 +102,7 @@ class _Log:
                 self._acted[event.step] = event.at
             case ev.StepHealthy():
                 self._healthy(event.step, event.at)
-            case ev.OrderAccepted(already=True) | ev.StepAsked():
+            case ev.OrderAccepted(already=True) | ev.StepAsked() | ev.StepOnPaper():
                 self._spoilt.add(event.step)
             case ev.OrderInDoubt() | ev.OrderVoided() | ev.DeadlineMoved() | ev.AttemptFailed():
                 self._spoilt.add(event.step)

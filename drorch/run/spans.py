@@ -10,7 +10,8 @@ from enum import StrEnum
 from drorch.run import events as ev
 
 _FAILURES = (ev.AttemptFailed, ev.StepPutBack, ev.OrderVoided, ev.MachineLost, ev.StepFailed)
-_ENDINGS = (*_FAILURES, ev.StepHealthy, ev.StepAccepted, ev.StepSkipped, ev.StepRetried)
+_VERDICTS = (ev.StepHealthy, ev.StepAccepted, ev.StepSkipped, ev.StepOnPaper)
+_ENDINGS = (*_FAILURES, *_VERDICTS, ev.StepRetried)
 
 
 class SpanKind(StrEnum):

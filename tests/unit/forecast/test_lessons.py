@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from drorch.forecast.lessons import TELLING, Took, lessons, taken
+from drorch.model.plan import OnFailure
 from drorch.ports.connector import Power
 from drorch.run import commands as cmd
-from drorch.run.status import OrderKind, Scope
+from drorch.run.status import OrderKind, PaperResult, Scope
 from tests.fakes.exact import Exact, happens
 from tests.fakes.plans import TWICE, callout, check, gate, plan, question, vm, wait
-from tests.fakes.script import Script
+from tests.fakes.script import T0, Script
 
 
 def later(run: Script, seconds: float) -> None:
@@ -91,6 +92,19 @@ def test_what_a_person_vouches_for_teaches_nothing() -> None:
     run = Script(vm("db"))
     run.runs("db")
     run.accept("db")
+    assert taken(run.log) == {}
+
+
+def test_what_was_done_by_the_paper_teaches_nothing_even_if_it_is_verified_later() -> None:
+    run = Script(vm("db", on_failure=OnFailure.CONTINUE), vm("web"))
+    run.sees("db", Power.OFF)
+    tick = cmd.Paper(by="anna", step="db", done_at=T0, done_by="Maria", result=PaperResult.DONE)
+    run.send(tick)
+    run.sees("db", Power.OFF)
+    later(run, 600)
+    run.sees("db", Power.RUNNING)
+    run.verified("db")
+    assert run.status("db") == "healthy"
     assert taken(run.log) == {}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from drorch.run import commands as cmd
 from drorch.run.spans import SpanKind, Spans
+from drorch.run.status import PaperResult
 from tests.fakes.plans import TWICE, question, vm
 from tests.fakes.script import T0, Script
 
@@ -51,6 +53,15 @@ def test_an_answer_ends_the_time_of_the_person() -> None:
     run.approve("san")
     assert told(run, "san")[0] == (SpanKind.PERSON, 0, 30, False)
     assert [end for _, _, end, _ in told(run, "san")] == [30.0] * len(told(run, "san"))
+
+
+def test_a_tick_from_paper_ends_what_was_under_way() -> None:
+    run = Script(vm("db"), vm("web"))
+    run.later(30)
+    tick = cmd.Paper(by="anna", step="db", done_at=T0, done_by="Maria", result=PaperResult.DONE)
+    run.send(tick)
+    run.later(60)
+    assert told(run, "db") == [(SpanKind.MACHINE, 0, 30, False)]
 
 
 def test_what_an_abort_leaves_ends_with_the_run() -> None:
