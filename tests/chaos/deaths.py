@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.chaos import tally
 from tests.chaos.scene import Scene
 from tests.chaos.seat import PATIENCE, Seat
 
@@ -66,10 +67,11 @@ async def _die(stage: Scene, seat: Seat, death: Death, chance: random.Random) ->
         await _drives(stage, seat)
         await asyncio.sleep(chance.uniform(0.0, 1.2))
     else:
-        return await _dies_by_itself(stage, seat)
+        return await _dies_by_itself(stage, seat, death.point)
     if await stage.is_over():
         return False
     await seat.kill()
+    tally.killed(stage.database)
     return True
 
 
@@ -84,7 +86,7 @@ async def _drives(stage: Scene, seat: Seat) -> None:
         await asyncio.sleep(0.02)
 
 
-async def _dies_by_itself(stage: Scene, seat: Seat) -> bool:
+async def _dies_by_itself(stage: Scene, seat: Seat, point: str) -> bool:
     """Return whether it died; the last point is reached behind the run's end only."""
     assert seat.process is not None
     over = 0
@@ -94,4 +96,5 @@ async def _dies_by_itself(stage: Scene, seat: Seat) -> bool:
     if seat.process.returncode is None:
         return False
     assert await seat.ended() == -signal.SIGKILL, seat.log.read_text()[-3000:]
+    tally.killed(stage.database, point)
     return True

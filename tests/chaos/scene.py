@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from connectors.simulated.server import Simulator, simulating
 from drorch.ports.journal import Recorded
 from drorch.run import events as ev
 from drorch.run.status import Mode
-from tests.chaos.seat import PATIENCE, Seat
+from tests.chaos import tally
+from tests.chaos.seat import PATIENCE, Seat, pid_of
 from tests.real.postgres import PostgresServer
 
 
@@ -31,10 +32,6 @@ async def until(condition: Callable[[], bool], what: str, within: float = PATIEN
     while not condition():
         assert time.monotonic() < deadline, f"not within {within:g} s: {what}"
         await asyncio.sleep(0.02)
-
-
-def pid_of(driver: str) -> int:
-    return int(driver.rpartition(":")[2])
 
 
 @dataclass(slots=True)
@@ -48,6 +45,11 @@ class Scene:
     config: Path
     run: str = ""
     log_begins: int = 0
+    _known: dict[str, list[Recorded]] = field(default_factory=dict)
+
+    @property
+    def database(self) -> str:
+        return "PostgreSQL" if self.seats[0].line else "SQLite"
 
     async def begin(self, plan: dict[str, Any]) -> str:
         """Make a live run that the next engine takes up."""
@@ -58,6 +60,7 @@ class Scene:
     async def reopen_office(self) -> None:
         """Look at the journal anew, after it was closed to be changed behind its back."""
         await self.leave()
+        self._known.clear()
         self.office = await Application(load_settings(self.config, {})).__aenter__()
 
     async def leave(self) -> None:
@@ -102,9 +105,15 @@ class Scene:
     async def journal(self, after: int = 0) -> Sequence[Recorded]:
         return await self.office.store.read(self.run, after)
 
+    async def _news(self) -> Sequence[Recorded]:
+        """Return the journal, of which only what is new is read: who looks often is no load."""
+        known = self._known.setdefault(self.run, [])
+        known += await self.journal(len(known))
+        return known
+
     async def owners(self) -> list[ev.RunStarted | ev.RunAdopted]:
         """Return who began to drive the run, in order."""
-        events = [record.event for record in await self.journal()]
+        events = [record.event for record in await self._news()]
         return [e for e in events if isinstance(e, ev.RunStarted | ev.RunAdopted)]
 
     def seat_of(self, driver: str) -> Seat | None:
@@ -121,6 +130,7 @@ class Scene:
                 owner = [pid for begun, pid in owners if begun <= at][-1:]
                 if not lives.intersection(owner):
                     found.append(f"{machine} at {at:.3f} by {seat.folder.name}: {owners}")
+        tally.count(self.database, tally.WITHOUT_OWNERSHIP, len(found))
         return found
 
     async def new_owner(self, than: int, within: float = PATIENCE) -> ev.RunStarted | ev.RunAdopted:
@@ -132,7 +142,7 @@ class Scene:
         return found[than]
 
     async def is_over(self) -> bool:
-        newest = (await self.journal())[-1].event
+        newest = (await self._news())[-1].event
         return isinstance(newest, ev.RunEnded)
 
     async def finish(self, within: float = PATIENCE) -> Sequence[Recorded]:

@@ -10,11 +10,13 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from api.settings import load_settings
 from tests.checks.serving import free_port
+from tests.fakes.receiver import Receiver
 from tests.real.family import strike
 from tests.real.postgres import PostgresServer
 from tests.real.proxy import Proxy
@@ -23,6 +25,10 @@ ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
 _ORDER = re.compile(rb"POST /machines/([^/ ]+)/start ")
 _OVERLAP = 80
+
+
+def pid_of(driver: str) -> int:
+    return int(driver.rpartition(":")[2])
 
 
 class Tap:
@@ -73,6 +79,15 @@ class Seat:
         self._lives: set[int] = set()
         self._served = False
 
+    def tells(self, receiver: Receiver) -> None:
+        """Let engines that sit down here tell *receiver* every event."""
+        (self.folder / "hook.secret").write_text(receiver.secret)
+        with self.config.open("a") as config:
+            config.write(
+                f'[webhooks.desk]\nurl = "{receiver.url}"\nevents = ["*"]\n'
+                f'secret = {{file = "{self.folder / "hook.secret"}"}}\n'
+            )
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{load_settings(self.config, {}).server.port}"
@@ -87,6 +102,10 @@ class Seat:
     def lives(self) -> set[int]:
         """Return the process ids of all engines that sat here."""
         return self._lives.union(self._served_engines())
+
+    def sat(self, driver: str) -> bool:
+        """Tell whether *driver*, as it calls itself in journals, is an engine that sat here."""
+        return pid_of(driver) in self.lives()
 
     def _served_engines(self) -> list[int]:
         return [int(e["pid"]) for e in self.said("child.started") if e["role"] == "engine"]
@@ -169,6 +188,10 @@ class Seat:
         lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
         told = [json.loads(line) for line in lines if line.startswith("{")]
         return [line for line in told if event in ("", line.get("event"))]
+
+    def said_at(self, event: str) -> list[float]:
+        """Return when it logged *event*, in seconds since the epoch."""
+        return [datetime.fromisoformat(e["timestamp"]).timestamp() for e in self.said(event)]
 
     async def leave(self) -> None:
         await self.kill()

@@ -9,6 +9,7 @@ from typing import Any
 from drorch.ports.journal import Recorded
 from drorch.run import events as ev
 from drorch.run.status import RunStatus
+from tests.chaos import tally
 from tests.chaos.scene import Scene
 
 
@@ -16,16 +17,28 @@ def check(scene: Scene, journal: Sequence[Recorded], plan: dict[str, Any]) -> No
     """Hold the hypervisor's own log and the journal against the plan; the run has succeeded."""
     machines = {s["vm"]: name for name, s in plan["steps"].items() if "vm" in s}
     accepted = scene.accepted()
-    times = Counter(entry.machine for entry in accepted)
-    assert set(times) == set(machines), f"forgotten: {set(machines) - set(times)}"
+    times = Counter(int(entry.machine) for entry in accepted)
+    forgotten = sorted(set(machines) - set(times))
+    doubled = {m: n for m, n in times.items() if n > 1 + _failed(journal, machines.get(m, ""))}
+    already = [e for e in scene.orders() if e.already]
+    callouts = {name for name, step in plan["steps"].items() if "callout" in step}
+    carried_out = Counter(scene.carried_out())
+    for what, number in (
+        (tally.RUNS, 1),
+        (tally.MACHINES, len(machines)),
+        (tally.CALLOUTS, len(callouts)),
+        (tally.LOST, len(forgotten) + len(callouts - set(carried_out))),
+        (tally.DOUBLED, len(doubled) + len(already) + (carried_out - Counter(callouts)).total()),
+    ):
+        tally.count(scene.database, what, number)
     attempts = Counter(
         record.event.step for record in journal if isinstance(record.event, ev.StepStarted)
     )
-    doubled = {m: n for m, n in times.items() if n > 1 + _failed(journal, machines[int(m)])}
+    assert forgotten == []
+    assert set(times) == set(machines), "something else was ordered on"
     assert not doubled, f"ordered on twice: {doubled}; attempts {attempts}"
-    assert [e for e in scene.orders() if e.already] == [], "an order for a machine that was on"
-    callouts = sorted(name for name, step in plan["steps"].items() if "callout" in step)
-    assert sorted(scene.carried_out()) == callouts, "a callout was lost, or carried out twice"
+    assert already == [], "an order for a machine that was on"
+    assert carried_out == Counter(callouts), "a callout was lost, or carried out twice"
     _check_order(plan, {machines[int(e.machine)]: e.seq for e in reversed(accepted)})
     _check_journal(journal, plan)
 
