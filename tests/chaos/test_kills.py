@@ -1,12 +1,14 @@
 """SIGKILL at random moments and at every named point: nothing is lost, nothing doubled.
 
-``DRORCH_KILLS`` says how many (``make chaos`` takes 200 and every point, CI a sample of 40).
+``DRORCH_KILLS`` says how many: from 200 on so many at random moments on each database, and every
+point on each (``make chaos``); of fewer, a sample in all (CI takes 40).
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+from math import ceil
 from pathlib import Path
 from typing import get_args
 
@@ -15,23 +17,31 @@ import pytest
 
 from api.operations import decision_of
 from drorch.failpoints import Name
+from drorch.journal.outbox import Outbox
 from drorch.journal.pages import open_runs
 from drorch.run import events as ev
-from tests.chaos import fleet, verdict
+from tests.chaos import fleet, tally, verdict
 from tests.chaos.chance import SEED, chance
 from tests.chaos.deaths import Death, random_deaths, relay
 from tests.chaos.sample import ALL, KILLS, sample
-from tests.chaos.scene import Scene, scene
+from tests.chaos.scene import Scene, scene, until
 from tests.checks.serving import free_port
+from tests.fakes.receiver import receiving
 from tests.real.postgres import PostgresServer
 
 pytestmark = pytest.mark.chaos
 
 KILLS_PER_RUN = 6
+KILLS_PER_PART = 25
+"""A test for so many: workers share them."""
 AT_POINTS = max(1, KILLS // 10)
 """Of a sample: so many of its kills are at named points."""
 LANDS = ("sqlite", "postgres", "pair")
 """One orchestrator on SQLite, one on PostgreSQL, two that share one PostgreSQL."""
+DATABASES = ("sqlite", "postgres")
+SENDING = ("outbox.send.before:3", "outbox.send.after:3")
+SHARE = {"sqlite": 1.0, "postgres": 0.5, "pair": 0.5} if ALL else dict.fromkeys(LANDS, 1 / 3)
+AT_RANDOM = KILLS if ALL else KILLS - AT_POINTS
 
 LATER: dict[str, int] = {
     "lease.acquire.before": 2,
@@ -54,14 +64,25 @@ ELSEWHERE = {
     *("run.create.before", "run.create.after", "observer.after"),
     *("outbox.send.before", "outbox.send.after"),
 }
-"""Reached by the process that makes a run, by one that somebody observes, and by the sender of
-web hooks, which has deaths of its own in tests/process."""
+"""Reached by the process that makes a run, by one that somebody observes, and by the engine of a
+service that has web hooks: each has a test of its own below."""
 
 ASIDE = {"drorch": 1, "plan": "aside", "steps": {"settle": {"wait": "500ms"}}}
 
 
 def test_every_point_is_tried() -> None:
     assert LATER.keys() | ELSEWHERE == set(get_args(Name))
+
+
+def _parts() -> list[tuple[str, int, int]]:
+    """Return lands, numbers and kills of what is done in one test each."""
+    found = []
+    for land in LANDS:
+        left, number = ceil(AT_RANDOM * SHARE[land]), 0
+        while left > 0:
+            found.append((land, number, min(left, KILLS_PER_PART)))
+            left, number = left - KILLS_PER_PART, number + 1
+    return found
 
 
 def _cases() -> list[tuple[str, str]]:
@@ -107,15 +128,16 @@ def _database(land: str, request: pytest.FixtureRequest) -> PostgresServer | Non
     return server
 
 
-@pytest.mark.parametrize("land", LANDS)
-@pytest.mark.timeout(180 + 12 * KILLS)
-async def test_at_random_moments(land: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    kills = -(-(KILLS if ALL else KILLS - AT_POINTS) // len(LANDS))
-    died = 0
-    for number, begun in enumerate(range(0, kills, KILLS_PER_RUN)):
-        luck = chance(land, number)
-        count = min(KILLS_PER_RUN, kills - begun)
-        print(f"chaos seed {SEED}: {land} {number}, {count} kills")
+@pytest.mark.parametrize(("land", "part", "kills"), _parts())
+@pytest.mark.timeout(180 + 24 * KILLS_PER_PART)
+async def test_at_random_moments(
+    land: str, part: int, kills: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    died = number = 0
+    while died < kills:
+        luck = chance(land, part, number)
+        count = min(KILLS_PER_RUN, kills - died)
+        print(f"chaos seed {SEED}: {land} {part}.{number}, {count} kills")
         folder = tmp_path / str(number)
         folder.mkdir()
         plan = fleet.plan(10 * count, parallel=5)
@@ -128,8 +150,8 @@ async def test_at_random_moments(land: str, tmp_path: Path, request: pytest.Fixt
             died += await relay(stage, random_deaths(count, luck), luck)
             verdict.check(stage, await stage.finish(), plan)
             assert await stage.orders_without_ownership() == []
-    print(f"{land}: {died} kills")
-    assert died >= kills * 0.8, "the runs ended before they could be killed often enough"
+        number += 1
+        assert number <= kills, "the runs end before anything can be killed"
 
 
 @pytest.mark.parametrize(("land", "point"), _cases())
@@ -157,7 +179,7 @@ async def test_at_a_named_point(
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.parametrize("land", ["sqlite", "postgres"])
+@pytest.mark.parametrize("land", DATABASES)
 @pytest.mark.parametrize("point", ["run.create.before", "run.create.after"])
 async def test_while_a_run_is_made(
     point: str, land: str, tmp_path: Path, request: pytest.FixtureRequest
@@ -168,6 +190,7 @@ async def test_while_a_run_is_made(
         seat = stage.seats[0]
         live = ("run", str(stage.written(plan)), "--mode", "live", "--confirm", "chaos")
         assert await seat.command(*live, failpoint=point) == -signal.SIGKILL
+        tally.killed(stage.database, point)
         assert stage.accepted() == []
         made = point == "run.create.after"
         assert [line.id for line in await open_runs(stage.office.store)] == ["chaos-1"] * made
@@ -177,14 +200,42 @@ async def test_while_a_run_is_made(
         verdict.check(stage, await stage.finish(), plan)
 
 
-@pytest.mark.parametrize("count", [1, 5])
-async def test_while_somebody_observes(count: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("land", "count"), sample([(d, n) for d in DATABASES for n in (1, 5)], 2))
+async def test_while_somebody_observes(
+    land: str, count: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     plan = fleet.plan(8)
-    async with scene(tmp_path, fleet.fleet(8)) as stage:
+    async with scene(tmp_path, fleet.fleet(8), postgres=_database(land, request)) as stage:
         seat = stage.seats[0]
         await stage.begin(plan)
         observing = ("-m", "tests.chaos.observing", str(seat.config), stage.run)
         failpoint = f"observer.after:{count}"
         assert await seat.program(*observing, failpoint=failpoint) == -signal.SIGKILL
+        tally.killed(stage.database, failpoint)
         assert await seat.program(*observing) == 0, seat.log.read_text()
         verdict.check(stage, await stage.finish(), plan)
+
+
+@pytest.mark.parametrize(("land", "point"), sample([(d, p) for d in DATABASES for p in SENDING]))
+async def test_while_a_message_is_sent(
+    land: str, point: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """By the engine that drives the run; every event of the run arrives all the same."""
+    plan = fleet.plan(12, parallel=2)
+    database = _database(land, request)
+    async with (
+        receiving() as receiver,
+        scene(tmp_path, fleet.fleet(12), postgres=database) as stage,
+    ):
+        stage.seats[0].tells(receiver)
+        await Outbox(stage.office.store).fill({"desk": frozenset()})  # hooks begin with what is new
+        await stage.begin(plan)
+        died = await relay(stage, [Death(point=point)], chance(land, point))
+        assert died, f"{point} was never reached"
+        journal = await stage.finish()
+        verdict.check(stage, journal, plan)
+        missing = {record.seq for record in journal}
+        # What was in hand is sent again when its claim has run out.
+        await until(lambda: missing <= {c["data"]["seq"] for c in receiver.told()}, "every event")
+    twice = len(receiver.arrived) - len(receiver.told())
+    assert twice <= 1, "more was sent again than what was in hand"
