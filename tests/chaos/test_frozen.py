@@ -34,6 +34,8 @@ POINTS = [
 ]
 ASLEEP = 30.0 if ALL else 3.0
 """Seconds: the run goes on meanwhile, and may be over."""
+ALONE = 4.0
+"""Seconds; several leases."""
 CASES = [(point, asleep) for point in POINTS for asleep in (0.0, ASLEEP)]
 
 
@@ -62,3 +64,28 @@ async def test_frozen_at_a_named_point(
         verdict.check(stage, await stage.finish(), PLAN)
         assert await stage.orders_without_ownership() == []
         assert all(at < stopped + 0.5 for at, _ in frozen.tap.orders), "ordered when it woke up"
+
+
+@pytest.mark.parametrize(
+    ("land", "point"),
+    sample([(d, p) for d in ("sqlite", "postgres") for p in POINTS if p.endswith(":5")]),
+)
+async def test_frozen_alone_it_goes_on_when_it_wakes(
+    land: str, point: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Nobody else is there: whoever lost its lease meanwhile takes the run anew."""
+    server = request.getfixturevalue("postgres_server") if land == "postgres" else None
+    async with scene(tmp_path, fleet.fleet(COUNT), postgres=server, lease=1.0) as stage:
+        seat = stage.seats[0]
+        await seat.sit_down(f"{point}:stop")
+        await stage.begin(PLAN)
+        await until(lambda: is_stopped(seat.engine), f"stopped at {point}")
+        ordered = len(stage.accepted())
+        await asyncio.sleep(ALONE)
+        assert len(stage.accepted()) <= ordered + 1, "ordered in its sleep"
+        seat.signal(signal.SIGCONT)
+        verdict.check(stage, await stage.finish(), PLAN)
+        assert len(stage.accepted()) == COUNT
+        assert bool(seat.said("run.lost")) == (land == "postgres")
+        assert seat.process is not None
+        assert seat.process.returncode is None, "it went on in another process"
