@@ -106,16 +106,19 @@ async def ordered_after_failed_check(
 
     *strokes* are those who could renew nothing from a moment on.
     """
-    owners = [(owner.at.timestamp(), owner.driver) for owner in await stage.owners()]
-    failed = [(seat, at + LEASE) for seat, at in strokes]
-    failed += [(seat, at) for seat in stage.seats for at in seat.said_at("run.lost")]
-    found = []
-    for seat, since in failed:
-        again = [at for at, driver in owners if at > since and seat.sat(driver)]
-        until = min(again, default=math.inf)
-        found += [
-            f"{machine} at {at:.3f} by {seat.folder.name}, without a lease since {since:.3f}"
-            for at, machine in seat.tap.orders
-            if since < at < until
-        ]
+    owners = await stage.owners()
+    found: list[str] = []
+    for seat in stage.seats:
+        failed = [at + LEASE for struck, at in strokes if struck is seat]
+        owned = [owner.at.timestamp() for owner in owners if seat.sat(owner.driver)]
+        late = without_lease(seat.tap.orders, [*failed, *seat.said_at("run.lost")], owned)
+        found += [f"{seat.folder.name} ordered {order} without a lease" for order in late]
     return found
+
+
+def without_lease(
+    orders: Sequence[tuple[float, str]], failed: Sequence[float], owned: Sequence[float]
+) -> Sequence[tuple[float, str]]:
+    """Return the *orders* that left between a *failed* check and the next time the run was owned."""
+    spans = [(at, min((begun for begun in owned if begun > at), default=math.inf)) for at in failed]
+    return [order for order in orders if any(at < order[0] < until for at, until in spans)]

@@ -34,10 +34,10 @@ def check(scene: Scene, journal: Sequence[Recorded], plan: dict[str, Any]) -> No
     attempts = Counter(
         record.event.step for record in journal if isinstance(record.event, ev.StepStarted)
     )
-    assert forgotten == []
+    assert not forgotten, f"forgotten: {forgotten}"
     assert set(times) == set(machines), "something else was ordered on"
     assert not doubled, f"ordered on twice: {doubled}; attempts {attempts}"
-    assert already == [], "an order for a machine that was on"
+    assert not already, f"an order for a machine that was on: {already}"
     assert carried_out == Counter(callouts), "a callout was lost, or carried out twice"
     _check_order(plan, {machines[int(e.machine)]: e.seq for e in reversed(accepted)})
     _check_journal(journal, plan)
