@@ -31,6 +31,8 @@ _NEXT_ENTRY = """
 SELECT setval(pg_get_serial_sequence('{0}', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM {0}),
               false)
 """
+_NOBODY_DRIVES = "UPDATE leases SET epoch = epoch + 1, holder = '', expires = 0"
+"""Who drove a run when the backup was made may still live, and knows more than is there now."""
 _NUMBERED = ("inbox", "outbox", "stops")
 
 
@@ -151,6 +153,7 @@ def _restore_tables(source: Connection, place: Place) -> Copied:
             # comes before all that is new.
             connection.execute(events_.update().values(txn=0))
             begin_at_newest(connection)
+            connection.execute(text(_NOBODY_DRIVES))
             for table in _NUMBERED:
                 connection.execute(text(_NEXT_ENTRY.format(table)))
             return _counted(connection)

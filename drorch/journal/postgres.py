@@ -25,7 +25,7 @@ from drorch.errors import (
 from drorch.journal.holds import HELD, placed
 from drorch.journal.listening import CHANNEL, EVENTS_TOLD
 from drorch.journal.schema import Ready, prepare
-from drorch.journal.tickets import Append, Ticket, settle
+from drorch.journal.tickets import Append, Ticket, older, settle
 from drorch.journal.url import Place
 
 if TYPE_CHECKING:
@@ -50,11 +50,16 @@ WITH line AS (
   SELECT l->>0 AS run, (l->>1)::int AS seq, l->>2 AS type, (l->>3)::int AS version, l->>4 AS data
   FROM jsonb_array_elements(%(lines)s::jsonb) AS l),
 wanted AS (
-  SELECT * FROM unnest(%(runs)s::text[], %(epochs)s::bigint[]) AS t(run, epoch)),
+  SELECT * FROM unnest(%(runs)s::text[], %(epochs)s::bigint[], %(befores)s::int[])
+    AS t(run, epoch, before)),
 fence AS (
   SELECT leases.run FROM leases JOIN wanted USING (run, epoch) ORDER BY run FOR SHARE OF leases),
-may AS (
+owned AS (
   SELECT run FROM fence UNION ALL SELECT run FROM wanted WHERE epoch IS NULL),
+may AS (
+  SELECT run FROM wanted JOIN owned USING (run)
+  WHERE before = 0
+    OR EXISTS (SELECT FROM events WHERE events.run = wanted.run AND events.seq = wanted.before)),
 stored AS (
   INSERT INTO events (run, seq, type, version, data, txn)
   SELECT run, seq, type, version, data, pg_current_xact_id()::text::bigint
@@ -74,6 +79,7 @@ ended AS (
 freed AS (
   DELETE FROM claims USING may WHERE claims.run = may.run AND claims.run = ANY(%(e_run)s::text[]))
 """
+_IS_THERE = "SELECT 1 FROM events WHERE run = %s AND seq = %s"
 _TOLD = """
 SELECT run, pg_notify(%(channel)s, %(told)s) FROM may
 """
@@ -185,7 +191,17 @@ class PostgresBackend:
             if _append_of(ticket).run in stored:
                 ticket.done()
             else:
-                ticket.failed(_overtaken(_append_of(ticket).run))
+                ticket.failed(self._refusal(line, _append_of(ticket)))
+
+    def _refusal(self, line: psycopg.Connection[Any], append: Append) -> JournalConflictError:
+        """Return why nothing of *append* was stored; of two reasons the one that lasts."""
+        if append.before:
+            try:
+                if line.execute(_IS_THERE, (append.run, append.before)).fetchone() is None:
+                    return older(append.run)
+            except Exception:  # noqa: BLE001 (only the wording depends on it)
+                line.close()
+        return _overtaken(append.run)
 
     def _living_line(self) -> psycopg.Connection[Any]:
         """Return the writer's connection: one that was idle may have died, and nobody noticed.
@@ -277,6 +293,7 @@ def _statement(tickets: Sequence[Ticket]) -> tuple[LiteralString, dict[str, Any]
         "lines": json.dumps(lines, ensure_ascii=False, separators=(",", ":")),
         "runs": [append.run for append in appends],
         "epochs": [append.epoch for append in appends],
+        "befores": [append.before for append in appends],
         "channel": CHANNEL,
         "told": EVENTS_TOLD,
     }

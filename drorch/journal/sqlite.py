@@ -16,12 +16,13 @@ from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 from drorch.errors import JournalConflictError, JournalDamagedError, JournalUnavailableError
 from drorch.journal.holds import HELD, placed
 from drorch.journal.schema import Ready, prepare
-from drorch.journal.tickets import Append, Ticket, Work
+from drorch.journal.tickets import Append, Ticket, Work, older
 from drorch.journal.url import Place
 
 _BUSY_MS = 5000
 _AT_ONCE = 8
 """Events a statement: each statement costs as much again as an event. More gain nothing."""
+_IS_THERE = "SELECT 1 FROM events WHERE run = ? AND seq = ?"
 _INSERT = "INSERT INTO events (run, seq, type, version, data, txn) VALUES (?, ?, ?, ?, ?, ?)"
 _INSERT_SOME = _INSERT + ", (?, ?, ?, ?, ?, ?)" * (_AT_ONCE - 1)
 _ANSWER = "UPDATE inbox SET answered_at = ?, refused = ? WHERE id = ?"
@@ -171,6 +172,9 @@ def _work(connection: Connection, work: Work | Append) -> Any:
 def _store(line: sqlite3.Connection, append: Append) -> None:
     """Store what `drorch.journal.backend.store_append` stores, in the driver's own words."""
     if append.lines:
+        before = append.before
+        if before and line.execute(_IS_THERE, (append.run, before)).fetchone() is None:
+            raise older(append.run)
         newest = line.execute("SELECT max(txn) FROM events").fetchone()[0] or 0
         rows = [(*event, newest + 1) for event in append.lines]
         whole = len(rows) - len(rows) % _AT_ONCE

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from drorch.errors import JournalConflictError
 from drorch.run.events import Event
 
 Work = Callable[[Connection], Any]
@@ -52,6 +53,14 @@ class Append:
     now: str
     ending: Ending | None
 
+    @property
+    def before(self) -> int:
+        """The number of the event that has to be there already, 0 for none.
+
+        It is missing where an older state of the database was put back under a living owner.
+        """
+        return self.lines[0].seq - 1 if self.lines else 0
+
 
 @dataclass(slots=True)
 class Question:
@@ -83,6 +92,11 @@ class Ticket(Question):
     """One piece of work."""
 
     work: Work | Append
+
+
+def older(run: str) -> JournalConflictError:
+    """Return the error of an append behind an event that is not there any more."""
+    return JournalConflictError(f"an older state of the journal of {run} has been put back")
 
 
 def settle(questions: Sequence[Question]) -> None:

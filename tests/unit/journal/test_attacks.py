@@ -8,13 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from api.callers import system_caller
 from drorch.access.checkpoints import verdict
 from drorch.access.policy import APPROVAL_WITHIN
 from drorch.access.record import FIRST, Chain
-from drorch.errors import CommandRejectedError
+from drorch.errors import CommandRejectedError, JournalConflictError
 from drorch.journal.arrival import take_in
+from drorch.journal.backup import back_up, restore
 from drorch.journal.carrying import exported, read_file
 from drorch.journal.ledger import entries
 from drorch.journal.site_rules import SiteRules
@@ -25,6 +27,9 @@ from drorch.run import events as ev
 from drorch.run.status import Mode, RunStatus
 from tests.fakes.plans import plan, vm
 from tests.fakes.script import T0
+from tests.real.postgres import PostgresServer
+from tests.unit.journal.places import execute
+from tests.unit.journal.test_store import create, paused
 
 CLAIMS = (("connector:sim", "101"),)
 YES = cmd.ApproveRun(by="bruno", identity="person:bruno", digest="0" * 64)
@@ -116,3 +121,33 @@ def test_a_spoiled_check_point_is_a_note_and_stops_nothing(count: str) -> None:
     found = verdict(empty, [line], frozenset())
     assert len(found.notes) == 1
     assert found.is_whole
+
+
+async def test_nobody_writes_on_behind_what_a_backup_does_not_know(store: Store) -> None:
+    """An older state was put back under the living owner: what it goes on from is not there."""
+    run = await create(store)
+    await store.append(run, [paused(str(n)) for n in range(5)], after=1)
+    gone = text("DELETE FROM events WHERE seq > 3")
+    await store.writing(lambda c: c.execute(gone).close())
+    with pytest.raises(JournalConflictError, match="older state"):
+        await store.append(run, [paused("late")], after=6)
+    assert len(await store.read(run)) == 3, "it is whole, and somebody may go on from it"
+    await store.append(run, [paused("anew")], after=3)
+
+
+async def test_who_drove_a_run_when_the_backup_was_made_has_lost_it(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    place, put_back = (place_of(postgres_server.make(), tmp_path / name) for name in "ab")
+    before = Store(place)
+    run = await create(before)
+    before.close()
+    execute(place, f"INSERT INTO leases VALUES ('{run}', 3, 'living', 'here', 4e9)")
+    back_up(place, tmp_path / "b.db")
+    restore(tmp_path / "b.db", put_back)
+    after = Store(put_back)
+    with pytest.raises(JournalConflictError):
+        await after.append(run, [paused("living")], after=1, epoch=3)
+    free = text("SELECT count(*) FROM leases WHERE expires < 1 AND holder = ''")
+    assert await after.reading(lambda c: c.execute(free).scalar()) == 1
+    after.close()
