@@ -14,7 +14,7 @@ from drorch.run.effects import Effect, EffectKind
 from drorch.run.seen import Seen
 from drorch.run.state import HALT, RunState, host_key
 from drorch.run.status import Scope
-from drorch.run.words import HALT_HINT
+from drorch.run.words import HALT_HINT, QUORUM_HINT
 
 _HOLDS_EVERY = 1.0
 _ABOUT_TO_CHANGE = frozenset(
@@ -30,7 +30,6 @@ _HOST_HINT = (
     "bring the node back, or let its cluster move the machine: drorch goes on by itself "
     "when it turns up; drorch never moves a machine"
 )
-_QUORUM_HINT = "bring enough nodes of the cluster back for a quorum; drorch goes on by itself"
 
 
 class Sentry:
@@ -156,7 +155,7 @@ class Sentry:
         if watch.failure is not None:
             self._tell(Scope.CONNECTOR, watch.name, watch.failure.message, watch.failure.hint)
             return
-        self._tell(Scope.CONNECTOR, watch.name, watch.quorum_lost, _QUORUM_HINT)
+        self._tell(Scope.CONNECTOR, watch.name, watch.quorum_lost, QUORUM_HINT)
         for host in watch.hosts.values():
             self._tell(Scope.HOST, host_key(watch.name, host.name), _dark(host), _HOST_HINT)
 

@@ -20,7 +20,14 @@ from drorch.run.rules import (
 from drorch.run.schedule import ready_now
 from drorch.run.state import NOT_LOOKED_AT, RunState, StepState, is_question
 from drorch.run.status import Ask, FailureKind, Mode, OrderKind, Scope, StepStatus
-from drorch.run.words import CHECK_HINT, HANG_HINT, START_HINT, not_running, not_verified
+from drorch.run.words import (
+    CHECK_HINT,
+    HANG_HINT,
+    QUORUM_HINT,
+    START_HINT,
+    not_running,
+    not_verified,
+)
 
 _TOLD_AGAIN = timedelta(minutes=15)
 _RUNNING, _START = Power.RUNNING, OrderKind.START
@@ -55,7 +62,7 @@ def _to_be_looked_at(state: RunState) -> bool:
         if machine is None:
             continue
         obstacle = state.obstacles.get((Scope.CONNECTOR, machine.connector))
-        if obstacle is None or obstacle.reason == NOT_LOOKED_AT:
+        if obstacle is None or obstacle.reason == NOT_LOOKED_AT or obstacle.hint == QUORUM_HINT:
             return True
     return False
 

@@ -21,6 +21,8 @@ HANG_HINT = (
 )
 CALLOUT_DOUBT = "drorch stopped while this callout ran: whether it was carried out is not known"
 HALT_HINT = "an admin lifts it with 'drorch halt --lift'; drorch then goes on by itself"
+QUORUM_HINT = "bring enough nodes of the cluster back for a quorum; drorch goes on by itself"
+"""Of the one obstacle of a connector that forbids orders, and no looking."""
 CEILING_HINT = (
     "if the machines have to be restarted, restart them by hand, or raise [policy] stops_per_hour; "
     "then 'retry'"
