@@ -56,7 +56,9 @@ class Performer:
         while True:
             try:
                 self._post(await self._come_of(effect, foreseen))
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_stopped(error):
+                    raise
                 # A defect in an adapter concerns one step; the town still needs its other machines.
                 step = self._state.step(effect.number)
                 log.exception("effect.broke", step=step.id, effect=effect.kind)
@@ -64,11 +66,10 @@ class Performer:
                     await self._world.clock.sleep(_DOUBT_AGAIN)  # it stays one until it is resolved
                     continue
                 self._post(_unforeseen(effect, step, error))
-            except asyncio.CancelledError:
-                raise
-            except BaseException as error:  # noqa: BLE001 (it is passed on, not caught)
-                if not self._broke.done():
-                    self._broke.set_exception(error)
+            except BaseException as error:
+                if self._broke.done():
+                    raise  # nobody waits for that any more, but for the task itself
+                self._broke.set_exception(error)
             return
 
     async def _come_of(self, effect: Effect, foreseen: float | None) -> cmd.Report:
@@ -93,6 +94,13 @@ class Performer:
             case _:
                 assert_never(effect.kind)
         return await order(_errand(effect, state, world, foreseen))
+
+
+def _is_stopped(error: BaseException) -> bool:
+    """Tell whether this task was told to stop; an adapter may also have cancelled itself."""
+    own = asyncio.current_task()
+    stopped = own is not None and own.cancelling() > 0
+    return stopped and isinstance(error, asyncio.CancelledError)
 
 
 def _errand(effect: Effect, state: RunState, world: World, foreseen: float | None) -> Errand:
@@ -183,7 +191,7 @@ async def _doubted_callout(effect: Effect, step: Step, world: World) -> cmd.Repo
     )
 
 
-def _unforeseen(effect: Effect, step: Step, error: Exception) -> cmd.Report:
+def _unforeseen(effect: Effect, step: Step, error: BaseException) -> cmd.Report:
     told = f"unexpected {type(error).__name__}: {str(error)[:300]}"
     if effect.kind is EffectKind.POWER_ON:
         return cmd.ReportInDoubt(step=step.id, attempt=effect.attempt, reason=told)

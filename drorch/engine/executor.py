@@ -127,19 +127,30 @@ class Executor:
                     work.append(self._poll_inbox())
                 helpers = [tasks.create_task(one) for one in work]
                 performer = Performer(state, self._world, self.post, broke)
-                await self._loop(state, sentry, performer)
+                try:
+                    await self._loop(state, sentry, performer)
+                finally:
+                    self._call_off()  # at once: a helper may take its time to stop
                 for helper in helpers:
                     helper.cancel()
         finally:
             await self._leave()
 
+    def _call_off(self) -> None:
+        """Stop all that is in flight; what was told so before is left to its own end."""
+        for _, task in self._running.values():
+            if not task.done():
+                task.cancel()
+                self._leaving.add(task)
+
     async def _leave(self) -> None:
-        """Stop all that is in flight, and wait until it has stopped."""
-        flying = {task for _, task in self._running.values()} | self._leaving
-        for task in flying:
-            task.cancel()
+        """Wait until all that was in flight has stopped; raise what is no error of an adapter."""
+        flying = set(self._leaving)
         if flying:
             await asyncio.wait(flying)
+        for task in flying:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                raise error
 
     def post(self, command: cmd.Command) -> None:
         """Take a report from inside the process."""
@@ -204,7 +215,7 @@ class Executor:
         now = self._world.clock.now()
         while self._inbox:
             command, entry = self._inbox.popleft()
-            refused = self._apply(state, command, events, now)
+            refused = self._apply(state, command, events, now, asked=entry is not None)
             if entry is not None:
                 answers.append(Answer(id=entry, refused=refused))
         while self._advance(state, events, now):
@@ -216,13 +227,28 @@ class Executor:
         return events, answers
 
     def _apply(
-        self, state: RunState, command: cmd.Command, events: list[Event], now: datetime
+        self,
+        state: RunState,
+        command: cmd.Command,
+        events: list[Event],
+        now: datetime,
+        *,
+        asked: bool = False,
     ) -> str:
-        """Decide one command; return why it was refused, empty if it was not."""
+        """Decide one command; return why it was refused, empty if it was not.
+
+        One that was *asked* for stays in the inbox until it is answered: a defect in deciding it
+        would end every drive of the run.
+        """
         try:
             decided = decide(state, command, now)
         except CommandRejectedError as refused:
             return refused.message
+        except Exception as error:
+            if not asked:
+                raise
+            log.exception("decision.broke", run=self._run, decision=type(command).__name__)
+            return f"unexpected {type(error).__name__}: {str(error)[:300]}"
         for event in decided:
             evolve(state, event)
         events += decided
