@@ -17,7 +17,7 @@ from drorch.journal import codec
 from drorch.model.plan import CheckSpec, Contact, OpeningHours, Plan, Service
 from drorch.run import commands as cmd
 from drorch.run import events as ev
-from drorch.run.status import Mode
+from drorch.run.status import Mode, Scope
 from tests.fakes.plans import callout, finished, gate, group, plan, question, started, vm, wait
 from tests.fakes.script import T0
 
@@ -143,3 +143,11 @@ def test_an_older_version_is_brought_up_to_date(monkeypatch: pytest.MonkeyPatch)
     old = '{"at": "2030-01-01T00:00:00Z", "who": "anna"}'
     assert codec.decode("run.paused", old, 1) == ev.RunPaused(at=T0, by="ANNA")
     assert codec.version(ev.RunPaused(at=T0, by="x")) == 3
+
+
+def test_half_a_character_from_outside_keeps_no_event_from_being_recorded() -> None:
+    broken = ev.ObstacleGone(at=T0, scope=Scope.HOST, key="pve/no\ud83dde \u00e0 1\0")
+    mended = codec.encode(broken)
+    decoded = codec.decode(broken.type, mended)
+    assert decoded == ev.ObstacleGone(at=T0, scope=Scope.HOST, key="pve/no?de \u00e0 1\0")
+    assert mended == codec.encode(decoded), "and nothing else is written in another way"
