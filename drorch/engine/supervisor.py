@@ -14,7 +14,7 @@ from drorch.engine.gauging import StepGauge
 from drorch.engine.rehearsal import Rehearsal
 from drorch.engine.rehearsing import Rehearser
 from drorch.engine.world import World
-from drorch.errors import DrorchError, JournalConflictError
+from drorch.errors import ConfigurationError, DrorchError, JournalConflictError
 from drorch.journal.listening import ANY
 from drorch.journal.ownership import Ownership
 from drorch.journal.pages import open_runs
@@ -93,6 +93,12 @@ class Supervisor:
         assert isinstance(first, ev.RunRequested)  # noqa: S101 (a journal begins with it)
         if first.mode in (Mode.DRY_RUN, Mode.SIMULATE):
             return await self._rehearser.drive(run, recorded, observer)
+        if first.mode is not Mode.LIVE:
+            # Of a newer drorch, by a shared database or an import: never taken for a recovery.
+            raise ConfigurationError(
+                f"this drorch cannot drive a run of the mode {first.mode}",
+                hint="a newer drorch has begun it: use that one, or a newer one",
+            )
         executor = Executor(
             run,
             journal=self._store,

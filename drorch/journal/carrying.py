@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,8 @@ _FAMILY = "drorch-run/"
 _EVENT = re.compile(
     rb'\{"seq":(\d{1,12}),"type":"([a-z.-]+)","version":(\d{1,6}),"data":(\{.*\})\}'
 )
+_PLAN = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+"""The id of a plan; that of a run names files, and stands in addresses and on terminals."""
 _SEAL = re.compile(rb'\{"sha256":"([0-9a-f]{64})"\}')
 _AGAIN = "export the run once more, and carry the file over as it is: as binary, without an editor"
 
@@ -144,7 +146,7 @@ def read_file(content: bytes) -> RunFile:
 def _header(line: bytes) -> dict[str, Any]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         header = None
     if not isinstance(header, dict) or not str(header.get("format", "")).startswith(_FAMILY):
         raise RunFileError(
@@ -176,7 +178,8 @@ def _stored(header: dict[str, Any], number: int, line: bytes) -> EventLine:
     try:
         data = found[4].decode()
         stored = EventLine(header["run"], number - 1, found[2].decode(), int(found[3]), data)
-        codec.decode(stored.type, stored.data, stored.version)
+        if _is_timeless(codec.decode(stored.type, stored.data, stored.version)):
+            raise _damaged(number)
     except JournalError as error:
         raise RunFileError(f"line {number}: {error.message}", hint=error.hint) from error
     except (ValidationError, ValueError, TypeError, KeyError) as error:
@@ -184,11 +187,18 @@ def _stored(header: dict[str, Any], number: int, line: bytes) -> EventLine:
     return stored
 
 
+def _is_timeless(event: ev.Event) -> bool:
+    """Tell whether a moment of *event* has no zone: nobody could compare it with any other."""
+    values = [getattr(event, field.name) for field in fields(event)]
+    return any(isinstance(value, datetime) and value.tzinfo is None for value in values)
+
+
 def _whole(header: dict[str, Any], lines: Sequence[EventLine]) -> RunFile:
     """Return the run, once its events tell of the one that the header names, from its beginning."""
     events = [codec.decode(line.type, line.data, line.version) for line in lines]
     try:
         state = fold(events)
+        _refuse_strange(state, events)
         datetime.fromisoformat(header["created_at"])
     except Exception as error:
         # Whatever a file that somebody made by hand does to the fold: it is refused.
@@ -210,6 +220,14 @@ def _whole(header: dict[str, Any], lines: Sequence[EventLine]) -> RunFile:
         ending=last if isinstance(last, ev.RunEnded) else None,
         state=state,
     )
+
+
+def _refuse_strange(state: RunState, events: Sequence[ev.Event]) -> None:
+    """Raise ValueError for what folds, and what drorch never records."""
+    if not _PLAN.fullmatch(state.plan.id):
+        raise ValueError(f"no plan is called {state.plan.id[:80]!r}")
+    if any(isinstance(event, ev.RunEnded) for event in events[:-1]):
+        raise ValueError("something happens after the end")
 
 
 def _number(state: RunState) -> int | None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
@@ -15,9 +17,14 @@ from drorch.engine.rehearsal import Rehearsal
 from drorch.engine.simulation import ImaginedCallouts, ImaginedProber
 from drorch.engine.supervisor import Supervisor
 from drorch.engine.world import HoldGuard, World
+from drorch.errors import ConfigurationError
 from drorch.journal.locks import FileLeases
 from drorch.journal.store import Store
 from drorch.model.plan import Plan
+from drorch.run import events as ev
+from drorch.run.status import Mode
+from tests.fakes.plans import plan, vm
+from tests.fakes.script import T0
 from tests.unit.journal.test_store import create, paused
 
 
@@ -25,12 +32,11 @@ def no_world(run: str, plan: Plan) -> World:
     raise AssertionError(f"the world of {run}, {plan.id}, was asked for")
 
 
-async def test_a_damaged_run_is_told_with_what_to_do_and_is_not_begun_anew(tmp_path: Path) -> None:
-    store = Store(tmp_path / "drorch.db")
+def supervisor_of(store: Store, folder: Path) -> Supervisor:
     callouts = ImaginedCallouts()
-    supervisor = Supervisor(
+    return Supervisor(
         store=store,
-        leases=FileLeases(tmp_path / "leases"),
+        leases=FileLeases(folder / "leases"),
         world=no_world,
         rehearsal=Rehearsal(
             Preflight({}, callouts, lambda _: "", HoldGuard(store).reason), ImaginedProber()
@@ -38,6 +44,26 @@ async def test_a_damaged_run_is_told_with_what_to_do_and_is_not_begun_anew(tmp_p
         clock=SystemClock(),
         driver="test",
     )
+
+
+@pytest.mark.parametrize("mode", [Mode.SHUTDOWN, Mode.DRILL])
+async def test_what_a_newer_drorch_began_is_not_taken_for_a_recovery(
+    tmp_path: Path, mode: Mode
+) -> None:
+    def asked(run: str) -> Sequence[ev.Event]:
+        return [ev.RunRequested(at=T0, run=run, plan=plan(vm("db")), mode=mode, by="ops")]
+
+    store = Store(tmp_path / "drorch.db")
+    run = await store.create_run("test", mode, asked)
+    with pytest.raises(ConfigurationError, match=f"the mode {mode}"):
+        await supervisor_of(store, tmp_path).drive(run)
+    assert len(await store.read(run)) == 1
+    store.close()
+
+
+async def test_a_damaged_run_is_told_with_what_to_do_and_is_not_begun_anew(tmp_path: Path) -> None:
+    store = Store(tmp_path / "drorch.db")
+    supervisor = supervisor_of(store, tmp_path)
     run = await create(store)
     await store.append(run, [paused("a"), paused("b")], after=1)
     await store.writing(lambda c: c.execute(text("DELETE FROM events WHERE seq = 2")).close())

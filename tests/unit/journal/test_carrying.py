@@ -269,3 +269,29 @@ def changed_run(lines: list[dict[str, Any]], run: str) -> bytes:
     header, first, *rest = lines
     renamed = first | {"data": first["data"] | {"run": run}}
     return sealed([header | {"run": run}, renamed, *rest])
+
+
+async def test_what_somebody_made_by_hand_is_refused(elsewhere: Store) -> None:
+    lines = [json.loads(line) for line in (await begun(elsewhere, paused())).splitlines()][:-1]
+    late = lines[3]["data"] | {"at": "2030-01-01T00:00:00"}
+    over = {"at": lines[3]["data"]["at"], "status": "succeeded"}
+    end = {"seq": 3, "type": "run.ended", "version": 1, "data": over}
+    forged = {
+        "out of the folder": changed_plan(lines, "../../../tmp/evil"),
+        "on a terminal": changed_plan(lines, "a\x1b[2Jb"),
+        "longer than a name": changed_plan(lines, "a" * 300),
+        "no zone": changed(lines, 3, data=late),
+        "after the end": sealed([*lines[:3], end, changed_line(lines[3], seq=4)]),
+        "deep": b"[" * 200_000 + b"\n",
+    }
+    for name, content in forged.items():
+        with pytest.raises(RunFileError) as refused:
+            read_file(content)
+        assert refused.value.message, name
+
+
+def changed_plan(lines: list[dict[str, Any]], plan: str) -> bytes:
+    header, first, *rest = lines
+    run = f"{plan}-1"
+    asked = first["data"] | {"run": run, "plan": first["data"]["plan"] | {"id": plan}}
+    return sealed([header | {"run": run, "plan": plan}, first | {"data": asked}, *rest])
