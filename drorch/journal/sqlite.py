@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
@@ -41,8 +42,12 @@ class SqliteBackend:
         self._line: sqlite3.Connection | None = None
         try:
             _make(place.file)
+            self._file = place.file
+            self._seen = _which(place.file)
+            # Never made anew: one that is taken away is missed, and no empty one replaces it.
+            self._address = f"file:{quote(str(place.file.absolute()))}?mode=rw"
             self.engine = create_engine(
-                f"sqlite:///{place.file}", connect_args={"check_same_thread": False}
+                f"sqlite:///{self._address}&uri=true", connect_args={"check_same_thread": False}
             )
             event.listen(self.engine, "connect", _configure)
             event.listen(self.engine, "begin", _begin)
@@ -78,6 +83,14 @@ class SqliteBackend:
 
     def _carry_out(self, tickets: Sequence[Ticket]) -> list[Any]:
         appends = [ticket.work for ticket in tickets if isinstance(ticket.work, Append)]
+        self._follow_file()
+        results = self._carried_out(tickets, appends)
+        if _which(self._file) != self._seen:
+            self._follow_file()
+            raise self._gone()
+        return results
+
+    def _carried_out(self, tickets: Sequence[Ticket], appends: Sequence[Append]) -> list[Any]:
         if len(appends) == len(tickets):
             with self._alone() as line:
                 for append in appends:
@@ -86,7 +99,29 @@ class SqliteBackend:
         with self.engine.begin() as connection:
             return [_work(connection, ticket.work) for ticket in tickets]
 
+    def _follow_file(self) -> None:
+        """Go over to another file that was put in our file's place; miss one that is gone.
+
+        An open file goes on taking what is written when nobody can find it any more: what was
+        durable then would be so for this process alone.
+        """
+        found = _which(self._file)
+        if found != self._seen:
+            self._hang_up()
+            self.engine.dispose()
+            if found is None:
+                raise self._gone()
+            self._seen = found
+
+    def _gone(self) -> JournalUnavailableError:
+        return JournalUnavailableError(
+            f"the journal {self.place.shown} was taken away",
+            hint="put it back where it was, or a backup: 'drorch db restore FILE'. Nothing new is "
+            "started meanwhile; drorch goes on by itself",
+        )
+
     def held(self) -> dict[tuple[str, str], str]:
+        self._follow_file()
         try:
             return placed(self.line().execute(HELD))
         except sqlite3.Error as error:
@@ -96,7 +131,7 @@ class SqliteBackend:
     def line(self) -> sqlite3.Connection:
         """Return the connection that the writer keeps for appends."""
         if self._line is None:
-            self._line = sqlite3.connect(str(self.place.file), check_same_thread=False)
+            self._line = sqlite3.connect(self._address, uri=True, check_same_thread=False)
             _configure(self._line, None)
         return self._line
 
@@ -207,6 +242,15 @@ def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Made by us, so that SQLite gives its side files (the newest events) the same rights.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+
+def _which(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from every other one, None if there is none."""
+    try:
+        found = os.stat(path)  # noqa: PTH116 (twice a commit: a Path takes three times as long)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _configure(connection: Any, _record: Any) -> None:

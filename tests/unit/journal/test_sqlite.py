@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from drorch.errors import JournalConflictError, JournalDamagedError, JournalUnavailableError
+from drorch.journal.backup import back_up, restore
 from drorch.journal.sqlite import SqliteBackend
 from drorch.journal.store import Store
 from drorch.run import events as ev
@@ -121,3 +122,31 @@ def test_something_that_is_no_database_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "s.db")
     assert "do not delete it" in refused.value.hint
     assert (tmp_path / "s.db").read_bytes().startswith(b"this is not"), "left alone"
+
+
+async def test_nothing_is_durable_in_a_file_that_was_taken_away(
+    store: Store, tmp_path: Path
+) -> None:
+    run = await create(store)
+    await store.append(run, [paused("a"), paused("b")], after=1)
+    away = tmp_path / "away"
+    away.mkdir()
+    back_up(store.place, away / "backup.db")
+    await store.append(run, [paused("c")], after=3)
+    for file in sorted(tmp_path.glob("drorch.db*")):
+        file.rename(away / file.name)
+    for _ in range(2):
+        with pytest.raises(JournalUnavailableError, match="taken away") as gone:
+            await store.append(run, [paused("late")], after=4)
+        assert "db restore" in gone.value.hint
+        with pytest.raises(JournalUnavailableError):
+            await store.held([("pve", "1")])
+    assert not list(tmp_path.glob("drorch.db*")), "none is begun anew in its place"
+    restore(away / "backup.db", store.place)
+    with pytest.raises(JournalConflictError, match="older state"):
+        await store.append(run, [paused("late")], after=4)
+    assert [record.seq for record in await store.read(run)] == [1, 2, 3]
+    await store.append(run, [paused("again")], after=3)
+    other = Store(store.place)
+    assert len(await other.read(run)) == 4
+    other.close()
