@@ -27,7 +27,7 @@ class RunReader:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._states: OrderedDict[str, RunState] = OrderedDict()
-        self._latest: dict[str, datetime] = {}
+        self._latest: dict[str, Recorded] = {}
         self._spans: dict[str, Spans] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -43,7 +43,8 @@ class RunReader:
 
     def recorded_at(self, run: str) -> datetime | None:
         """Return when something was last recorded of a run whose `state` was just read."""
-        return self._latest.get(run)
+        latest = self._latest.get(run)
+        return latest.at if latest is not None else None
 
     def spans(self, run: str) -> Spans:
         """Return when each step acted, of a run whose `state` was just read."""
@@ -76,26 +77,47 @@ class RunReader:
         return (await self.state(line.id)).status in statuses
 
     async def _forward(self, run: str) -> RunState:
+        recorded = await self._news(run)
         known = self._states.get(run)
         spans = self._spans.get(run) or Spans()
-        recorded = await self._store.read(run, known.seq if known else 0)
         if len(recorded) > _AT_ONCE:
             state, spans = await asyncio.to_thread(_folded, known, recorded, spans)
         else:
             state, spans = _folded(known, recorded, spans)
         state.dirty.clear()
         if recorded:
-            self._latest[run] = recorded[-1].at
+            self._latest[run] = recorded[-1]
         if known is None or state.imported:  # it stays so until somebody carries it on here
             state.imported = await is_imported(self._store, run)
         self._states[run], self._spans[run] = state, spans
         self._states.move_to_end(run)
         while len(self._states) > _KEPT:
-            gone, _ = self._states.popitem(last=False)
+            gone = next(iter(self._states))
             self._locks.pop(gone, None)
-            self._latest.pop(gone, None)
-            self._spans.pop(gone, None)
+            self._forget(gone)
         return state
+
+    async def _news(self, run: str) -> Sequence[Recorded]:
+        """Return what was recorded since the last look; all, and forget, if that is gone.
+
+        An older state of the journal may have been put back, and have gone on in another way.
+        """
+        known, last = self._states.get(run), self._latest.get(run)
+        if known is None or last is None or known.seq != last.seq:
+            self._forget(run)  # or somebody stopped waiting in the middle of folding
+            return await self._store.read(run)
+        if last.seq == 1:  # it holds the plan; nothing but its own request comes before the rest
+            return await self._store.read(run, 1)
+        found = await self._store.read(run, last.seq - 1)
+        if found and found[0].event == last.event:
+            return found[1:]
+        self._forget(run)
+        return await self._store.read(run)
+
+    def _forget(self, run: str) -> None:
+        self._states.pop(run, None)
+        self._latest.pop(run, None)
+        self._spans.pop(run, None)
 
 
 def _folded(

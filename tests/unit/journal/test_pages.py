@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from api.reading import RunReader
 from drorch.errors import RunNotFoundError
@@ -145,3 +146,22 @@ def test_the_first_event_names_its_plan_and_leaves_the_rest_of_it_out() -> None:
     data = shown["data"]
     assert (data["plan"], data["digest"], data["mode"]) == (PLAN.id, PLAN.digest, "live")
     assert (data["only"], data["reason"], "at" in data) == ([], "x", False)
+
+
+@pytest.mark.parametrize("more", [0, 1, 3])
+async def test_a_reader_follows_a_journal_that_was_put_back_and_went_on(
+    store: Store, more: int
+) -> None:
+    reader, run = RunReader(store), await create(store)
+    before = (await reader.state(run)).seq
+    paused: list[ev.Event] = [ev.RunPaused(at=T0, by="anna"), ev.RunResumed(at=T0, by="anna")]
+    await store.append(run, paused[:1], after=before)
+    assert (await reader.state(run)).status is RunStatus.PAUSED
+    gone = text(f"DELETE FROM events WHERE seq > {before}")
+    await store.writing(lambda c: c.execute(gone).close())
+    anew = [ev.RunAdopted(at=T0, driver="b"), *paused][:more]
+    if anew:
+        await store.append(run, anew, after=before)
+    state = await reader.state(run)
+    assert (state.seq, state.status) == (before + more, RunStatus.RUNNING)
+    assert (state.driver == "b") is (more > 0)
