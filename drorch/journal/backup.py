@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, delete, func, insert, select, text
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlmodel import SQLModel
 
@@ -20,7 +19,7 @@ from drorch.journal.checking import patient
 from drorch.journal.hook_cursors import begin_at_newest
 from drorch.journal.opening import opened
 from drorch.journal.schema import alone, as_it_is, create, refuse, revision
-from drorch.journal.sqlite import damaged
+from drorch.journal.sqlite import damaged, engine_of
 from drorch.journal.store import events_, open_backend, runs_
 from drorch.journal.tables import IMPORTED, REVISION
 from drorch.journal.url import Place
@@ -217,8 +216,8 @@ def _counted(connection: Connection) -> Copied:
 
 
 @contextmanager
-def _sqlite(file: Path) -> Iterator[Engine]:
-    engine = create_engine(f"sqlite:///{file}")
+def _sqlite(file: Path, mode: str = "rwc") -> Iterator[Engine]:
+    engine = engine_of(file, mode)
     try:
         yield engine
     finally:
@@ -228,8 +227,7 @@ def _sqlite(file: Path) -> Iterator[Engine]:
 @contextmanager
 def _only_reading(file: Path) -> Iterator[Engine]:
     """Yield the file without making side files: it may be on a stick that is locked."""
-    address = f"file:{quote(str(file.absolute()))}?mode=ro&uri=true"
-    with _sqlite(Path(address)) as engine:
+    with _sqlite(file, "ro") as engine:
         yield engine
 
 

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
 
 from drorch.errors import JournalConflictError, JournalDamagedError, JournalUnavailableError
 from drorch.journal.holds import HELD, placed
@@ -42,13 +44,9 @@ class SqliteBackend:
         self._line: sqlite3.Connection | None = None
         try:
             _make(place.file)
-            self._file = place.file
+            self._file = place.file.absolute()
             self._seen = _which(place.file)
-            # Never made anew: one that is taken away is missed, and no empty one replaces it.
-            self._address = f"file:{quote(str(place.file.absolute()))}?mode=rw"
-            self.engine = create_engine(
-                f"sqlite:///{self._address}&uri=true", connect_args={"check_same_thread": False}
-            )
+            self.engine = engine_of(place.file, "rw")
             event.listen(self.engine, "connect", _configure)
             event.listen(self.engine, "begin", _begin)
             self.reader: Engine = self.engine.execution_options(reads=True)
@@ -131,7 +129,7 @@ class SqliteBackend:
     def line(self) -> sqlite3.Connection:
         """Return the connection that the writer keeps for appends."""
         if self._line is None:
-            self._line = sqlite3.connect(self._address, uri=True, check_same_thread=False)
+            self._line = _connected(self._file, "rw")
             _configure(self._line, None)
         return self._line
 
@@ -222,6 +220,20 @@ def _store(line: sqlite3.Connection, append: Append) -> None:
     if append.ending is not None:
         line.execute(_END, (*append.ending, append.run))
         line.execute(_FREE, (append.run,))
+
+
+def engine_of(file: Path, mode: str) -> Engine:
+    """Return an engine for *file*, whatever its folder is called.
+
+    *mode* is SQLite's: ``ro``, ``rw`` (a file that was taken away is missed, and no empty one
+    replaces it) or ``rwc``.
+    """
+    return create_engine("sqlite://", creator=partial(_connected, file, mode), poolclass=QueuePool)
+
+
+def _connected(file: Path, mode: str) -> sqlite3.Connection:
+    address = f"file:{quote(str(file.absolute()))}?mode={mode}"
+    return sqlite3.connect(address, uri=True, check_same_thread=False)
 
 
 def damaged(place: Place, reason: object) -> JournalDamagedError:

@@ -150,3 +150,17 @@ async def test_nothing_is_durable_in_a_file_that_was_taken_away(
     other = Store(store.place)
     assert len(await other.read(run)) == 4
     other.close()
+
+
+async def test_a_folder_may_be_called_anything(tmp_path: Path) -> None:
+    folder = tmp_path / "what? #1 50%41 & è"
+    opened = Store(folder / "drorch.db")
+    run = await create(opened)
+    await opened.append(run, [paused()], after=1)
+    assert len(await opened.read(run)) == 2
+    assert back_up(opened.place, folder / "backup.db").events == 2
+    (folder / "backup.db").unlink()
+    assert {path.name for path in folder.iterdir()} <= {
+        "drorch.db", "drorch.db-wal", "drorch.db-shm", "journals"
+    }  # fmt: skip
+    opened.close()
