@@ -95,8 +95,9 @@ class PostgresLease:
         self._lost = self._lost or f"another orchestrator has taken {self.run} over"
 
     async def release(self) -> None:
+        had = not self.lost()
         self._lost = self._lost or "this process has given the run up"
-        await self._keeper.give_back(self)
+        await self._keeper.give_back(self, had=had)
 
 
 class PostgresLeases:
@@ -169,8 +170,12 @@ class PostgresLeases:
         if self._renewer is not None:
             await asyncio.to_thread(self._renewer.join)
 
-    async def give_back(self, lease: PostgresLease) -> None:
-        """Free the run for others at once; without the database it runs out by itself."""
+    async def give_back(self, lease: PostgresLease, *, had: bool) -> None:
+        """Free the run for others at once; without the database it runs out by itself.
+
+        What was not *had* any more is nothing to give: a database that does not answer would keep
+        whoever lost it from saying so.
+        """
         reach("lease.release.before")
         with self._guard:
             if self._held.get(lease.run) is lease:
@@ -181,8 +186,9 @@ class PostgresLeases:
             "holder": self._holder,
             "channel": CHANNEL,
         }
-        with suppress(Exception):
-            await asyncio.to_thread(self._ask, _RELEASE, values)
+        if had:
+            with suppress(Exception):
+                await asyncio.to_thread(self._ask, _RELEASE, values)
         lease.file.let_go()
 
     def _acquire(self, run: str) -> PostgresLease | None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 
 from drorch.errors import JournalConflictError, JournalUnavailableError
 from drorch.journal.leases import PostgresLease, PostgresLeases
@@ -134,6 +134,26 @@ async def test_once_lost_is_lost_for_good(postgres_url: str, tmp_path: Path) -> 
         lease.overtaken()
         await asyncio.sleep(TTL)  # several renewals, which the database accepts
         assert "taken" in lease.lost()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_who_lost_a_run_does_not_wait_for_the_database_to_say_so(
+    postgres_url: str, tmp_path: Path, lost: bool
+) -> None:
+    one = Orchestrator(postgres_url, tmp_path, "one", ttl=60.0)
+    _, lease = await owned(one)
+    asked: list[str] = []
+
+    def note(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    event.listen(one.leases._backend.engine, "before_cursor_execute", note)
+    if lost:
+        lease.overtaken()
+    await lease.release()
+    assert ["UPDATE leases" in statement for statement in asked] == ([] if lost else [True])
+    assert not one.locks.holds(lease.run)
+    await one.close()
 
 
 async def test_a_restart_on_the_same_folder_takes_over_at_once(
