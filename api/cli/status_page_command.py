@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
@@ -61,12 +63,23 @@ async def _board(access: Access) -> Board:
     return board_from(await access.public_status())
 
 
+async def _passes(seconds: float, over: asyncio.Event) -> bool:
+    """Wait; return whether it is over before that."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(over.wait(), seconds)
+    return over.is_set()
+
+
 async def _go_on(access: Access, folder: Path, every: float) -> None:
-    """Write until interrupted. What cannot be read any more is shown as it was, and as old."""
+    """Write until interrupted. What cannot be read any more is shown as it was, and as old.
+
+    SIGTERM ends it between two pages: it leaves no half of one behind.
+    """
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     bulletin = Bulletin(lambda: _board(access))
     board = await bulletin.board()
-    while True:
-        await asyncio.sleep(every)
+    while not await _passes(every, over):
         board = await bulletin.board() or board
         if board is None:
             continue
