@@ -1,8 +1,8 @@
 """Collects what is said to people into the catalogues of each language: ``make catalogues``.
 
-A text keeps its translation as long as its English stays; a new one arrives empty, and a test
-fails until somebody has translated it. Catalogues name no line numbers, so that moving code
-changes none of them.
+A text keeps its translation as long as its English stays, also when another face says it now; a
+new one arrives empty, and a test fails until somebody has translated it. Catalogues name no line
+numbers, so that moving code changes none of them.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _SPEAKING = (
     Path(typer.__file__).parent,  # says what is wrong with a command line
 )
 Message = tuple[str | tuple[str, ...], str | None]
+Known = Mapping[Message, Any]
 
 
 def collect() -> Mapping[str, set[Message]]:
@@ -108,13 +109,25 @@ def read(language: str, face: str) -> Catalog:
         return read_po(text, locale=language, domain=face)
 
 
-def refreshed(language: str, face: str, messages: set[Message]) -> str:
-    """Return the text of a catalogue that has just these messages, translations kept."""
-    before = read(language, face)
+def translated(language: str) -> Known:
+    """Return what all faces have of a language: none of them translates a text another way."""
+    found: dict[Message, Any] = {}
+    for face in FACES:
+        for message in read(language, face):
+            if message.id and message.string:
+                found[_key(message.id, message.context)] = message.string
+    return found
+
+
+def _key(text: Any, context: str | None) -> Message:
+    return (text if isinstance(text, str) else tuple(text), context)
+
+
+def refreshed(language: str, face: str, messages: set[Message], known: Known) -> str:
+    """Return the text of a catalogue that has just these messages, with what is *known* of them."""
     after = Catalog(domain=face, fuzzy=False)  # two forms, as the header says
     for text, context in sorted(messages, key=lambda m: (str(m[0]), m[1] or "")):
-        known = before.get(text, context)
-        after.add(text, known.string if known else None, context=context)
+        after.add(text, known.get((text, context)), context=context)
     return as_text(after, language)
 
 
@@ -159,9 +172,9 @@ def main() -> None:
     for language in LANGUAGES:
         if language == WRITTEN:
             continue
-        faces = collect()
-        for face, messages in faces.items():
-            text = refreshed(language, face, messages)
+        known = translated(language)
+        for face, messages in collect().items():
+            text = refreshed(language, face, messages, known)
             catalogue_file(language, face).write_text(text, encoding="utf-8")
             missing = sum(not m.string for m in read(language, face) if m.id)
             sys.stdout.write(f"{language} {face}: {len(messages)} texts, {missing} to translate\n")

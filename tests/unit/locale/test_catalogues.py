@@ -9,7 +9,16 @@ from babel.messages.catalog import Message
 
 from api.locale.catalogue import CORE, LANGUAGES, WRITTEN
 from plans.shapes.words import ID_RULE
-from scripts.catalogues import FACES, catalogue_file, collect, literals, read, refreshed
+from scripts.catalogues import (
+    FACES,
+    catalogue_file,
+    collect,
+    literals,
+    read,
+    refreshed,
+    translated,
+)
+from scripts.catalogues import Message as Said
 
 OTHERS = [language for language in LANGUAGES if language != WRITTEN]
 COMPOSED = {
@@ -59,9 +68,20 @@ def forms(message: Message) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("language", "face"), [e for e in EACH if e[1] != CORE])
 def test_a_catalogue_has_what_the_code_says_and_nothing_else(language: str, face: str) -> None:
     file = catalogue_file(language, face)
-    assert file.read_text(encoding="utf-8") == refreshed(language, face, collect()[face]), (
-        "run 'make catalogues'"
-    )
+    fresh = refreshed(language, face, collect()[face], translated(language))
+    assert file.read_text(encoding="utf-8") == fresh, "run 'make catalogues'"
+
+
+def test_a_text_that_another_face_says_now_keeps_its_translation() -> None:
+    texts: set[Said] = {
+        ("Overview", None),
+        (("{n} step needs a person", "{n} steps need a person"), None),
+        ("said by nobody", None),
+    }
+    fresh = refreshed("it", "status", texts, translated("it"))
+    assert 'msgstr "Quadro generale"' in fresh
+    assert 'msgstr[1] "{n} passi attendono una persona"' in fresh
+    assert 'msgid "said by nobody"\nmsgstr ""\n\n' in fresh
 
 
 @pytest.mark.parametrize(("language", "face"), EACH)
