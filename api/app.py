@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
@@ -17,10 +16,10 @@ from api.dashboard import (
     overview_pages,
     pages,
     plan_pages,
-    report_pages,
     run_forms,
     run_pages,
 )
+from api.dashboard.graph_pages import Pictures
 from api.dashboard.run_board import Boards
 from api.health import NOTES, Health, runs_open
 from api.host_names import is_loopback
@@ -31,6 +30,7 @@ from api.metrics.figures import Figures
 from api.metrics.requests import Observed, name_the_run
 from api.oidc import provider_of
 from api.openapi import Routers
+from api.reports import pages as report_pages
 from api.routes import (
     audit,
     decisions,
@@ -66,7 +66,9 @@ _PAGES = (
     *(run_pages, run_forms, report_pages, status_pages),
 )
 _HIDDEN = [room.router for room in _PAGES]
-STATIC = Path(__file__).parent / "dashboard" / "static"
+STATIC: list[str | tuple[str, str]] = [
+    (f"api.{room}", "static") for room in ("rendering", "dashboard", "reports", "runbook")
+]
 
 
 def all_routers() -> Routers:
@@ -100,6 +102,7 @@ def create_app(application: Application, figures: Figures | None = None) -> Fast
     )
     app.state.desk = desk = Desk(application)
     app.state.boards = Boards()
+    app.state.pictures = Pictures()
     server = application.settings.server
     app.state.doorkeeper = Doorkeeper(
         application.store,
@@ -117,7 +120,7 @@ def create_app(application: Application, figures: Figures | None = None) -> Fast
     for prefix, router in all_routers():
         app.include_router(router, prefix=prefix, include_in_schema=router not in _HIDDEN)
     app.state.routes = openapi.routes_of(all_routers())
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", StaticFiles(packages=STATIC), name="static")
     problems.register(app)
     app.add_exception_handler(EffectKnownError, _answer_again)
     app.add_middleware(Heads)

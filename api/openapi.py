@@ -11,10 +11,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, APIRouter
 
 from api.auth import COOKIE, May, Open
-from api.dashboard.rendering import VERSION
 from api.schemas.answer_examples import ANSWERS
 from api.schemas.common import Problem, problems
 from api.schemas.examples import EXAMPLES
+from api.version import VERSION
 from drorch.access.roles import LEAST, Permission
 
 Json: TypeAlias = dict[str, Any]

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import structlog
 
 from api.bootstrap import Application
-from api.dashboard.rendering import VERSION
 from api.settings import Settings
+from api.version import VERSION
 from drorch.errors import DrorchError
 from drorch.journal.nodes import Identity
 from drorch.journal.pages import open_runs

@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.dashboard.rendering import VERSION, page
-from api.dashboard.visitor import visitor_of
+from api.rendering.pages import Pages
+from api.rendering.visitor import visitor_of
 from api.schemas.access_problems import TooManyRequestsError
 from api.schemas.kind import Kind
 from api.schemas.problem_types import (
@@ -28,12 +28,14 @@ from api.schemas.problem_types import (
     catalogue,
     kind_of,
 )
+from api.version import VERSION
 from drorch.access.tokens import AuthenticationNeededError
 from drorch.errors import DrorchError, JournalUnavailableError, MachineClaimedError
 from plans import InvalidPlanError
 
 log = structlog.get_logger()
 
+_FRAME = Pages()
 MEDIA_TYPE = "application/problem+json"
 _CODES = {
     404: "not-found",
@@ -69,7 +71,7 @@ def problem(
     if _is_page(request):
         if code == AuthenticationNeededError.code:
             return _to_the_login(request)
-        answer = page(
+        answer = _FRAME.page(
             "problem.html",
             kind.status,
             visitor=visitor_of(request),

@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from fastapi.telemetry import TelemetryConfig
 
-from api.dashboard.rendering import VERSION
+from api.version import VERSION
 
 log = structlog.get_logger()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.dashboard.rendering import VERSION
 from api.routes.desk import Desk
+from api.version import VERSION
 
 
 def around(desk: Desk) -> dict[str, Any]:

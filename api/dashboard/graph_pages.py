@@ -17,12 +17,13 @@ from api.dashboard.graph.near import around, everything, opened
 from api.dashboard.graph.overview import overview
 from api.dashboard.graph.picture import Picture, picture
 from api.dashboard.graph.views import MOST_NODES, Anatomy, View
-from api.dashboard.rendering import VERSION, page
+from api.dashboard.rendering import page
 from api.dashboard.run_view import band_of
-from api.dashboard.visitor import visitor_of
 from api.locale import _
-from api.routes.desk import Desk, TheDesk
+from api.rendering.visitor import visitor_of
+from api.routes.desk import Desk, Recent, TheDesk
 from api.telling import connector_types
+from api.version import VERSION
 from drorch.model.plan import Plan
 from drorch.run.state import RunState
 from drorch.run.views import examined_words, shown_status
@@ -30,6 +31,7 @@ from drorch.run.views import examined_words, shown_status
 router = APIRouter()
 
 _LONGEST = 200
+_KEPT = 48
 Focus = Annotated[str, Query(max_length=_LONGEST)]
 Opened = Annotated[str, Query(alias="open", max_length=_LONGEST)]
 Everything = Annotated[Literal["", "all"], Query()]
@@ -99,25 +101,26 @@ async def plan_graph_page(
     )
 
 
-async def run_overview(desk: Desk, state: RunState) -> Drawing | None:
-    """Return the overview of a run, for the macros of ``graph_svg.html`` on another page."""
-    return await drawing(desk, state.plan, Wish("overview"), state)
-
-
-async def drawing(desk: Desk, plan: Plan, wish: Wish, state: RunState | None) -> Drawing | None:
-    """Return what *wish* shows of *plan*, with the states of a run; None if it can't be drawn.
+class Pictures:
+    """The pictures that somebody looked at last.
 
     Places are worked out once for each plan, selection of it, and wish.
     """
-    only = state.only if state else ()
-    key = "\n".join([plan.digest, str(len(plan.steps)), *only, wish.shows, wish.name])
-    found = desk.pictures.get(key)
-    if found is None:
-        found = await asyncio.to_thread(_pictured, plan, wish)
-        if found is not None and plan.digest:
-            desk.pictures.keep(key, found)
-    words = _words(state) if state else ()
-    return draw(found, len(plan.steps), words) if found else None
+
+    def __init__(self) -> None:
+        self._kept: Recent[Picture] = Recent(_KEPT)
+
+    async def drawing(self, plan: Plan, wish: Wish, state: RunState | None) -> Drawing | None:
+        """Return what *wish* shows of *plan*, with a run's states; None if it can't be drawn."""
+        only = state.only if state else ()
+        key = "\n".join([plan.digest, str(len(plan.steps)), *only, wish.shows, wish.name])
+        found = self._kept.get(key)
+        if found is None:
+            found = await asyncio.to_thread(_pictured, plan, wish)
+            if found is not None and plan.digest:
+                self._kept.keep(key, found)
+        words = _words(state) if state else ()
+        return draw(found, len(plan.steps), words) if found else None
 
 
 def _pictured(plan: Plan, wish: Wish) -> Picture | None:
@@ -163,16 +166,17 @@ async def _page(
     **around_it: Any,
 ) -> HTMLResponse:
     plan, asked = wanted
+    pictures: Pictures = request.app.state.pictures
     wish, missing = _resolved(plan, asked)
-    drawn = await drawing(desk, plan, wish, state)
+    drawn = await pictures.drawing(plan, wish, state)
     if drawn is None and wish.shows == "open":
         missing, wish = wish.name, Wish("overview")
-        drawn = await drawing(desk, plan, wish, state)
+        drawn = await pictures.drawing(plan, wish, state)
     context: Mapping[str, Any] = {
         "drawing": drawn,
         "shows": wish.shows,
         "chosen": wish.name,
-        "box": await _box(desk, plan, wish, state),
+        "box": await _box(pictures, plan, wish, state),
         "missing": missing,
         "near": _leads_to_steps(wish, drawn),
         "total": len(plan.steps),
@@ -188,11 +192,11 @@ async def _page(
     )
 
 
-async def _box(desk: Desk, plan: Plan, wish: Wish, state: RunState | None) -> Any:
+async def _box(pictures: Pictures, plan: Plan, wish: Wish, state: RunState | None) -> Any:
     """Return the box of the overview that was opened, for its name; None if it is none of it."""
     if wish.shows != "open":
         return None
-    whole = await drawing(desk, plan, Wish("overview"), state)
+    whole = await pictures.drawing(plan, Wish("overview"), state)
     return next((b.node for b in whole.boxes if b.node.key == wish.name), None) if whole else None
 
 

@@ -10,13 +10,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from api.auth import COOKIE, PLAIN_COOKIE, PUBLIC, May
 from api.dashboard.form_fields import fields_of
-from api.dashboard.rendering import VERSION, page
-from api.dashboard.visitor import own_path
+from api.dashboard.rendering import page
 from api.locale import _, noted
 from api.locale import told as said
 from api.login import Attempt, FrontDoor
 from api.oidc import CALLBACK, WITHIN, Provider, words_of
+from api.rendering.visitor import own_path
 from api.schemas.access_problems import LoginRefusedError, TooManyRequestsError
+from api.version import VERSION
 from drorch.access.oidc import OidcError
 from drorch.access.people import SESSION
 from drorch.access.principal import Caller

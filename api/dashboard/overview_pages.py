@@ -13,8 +13,8 @@ from api.dashboard import overview
 from api.dashboard.around import around
 from api.dashboard.glance import FleetGlance
 from api.dashboard.rendering import page
-from api.dashboard.visitor import visitor_of
 from api.orchestrators import orchestrators
+from api.rendering.visitor import visitor_of
 from api.routes.desk import Desk, TheDesk
 from api.routes.paging import Cursor, to_cursor
 from api.routes.runs import place_of

@@ -10,8 +10,9 @@ from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException
 
 from api.auth import PUBLIC
-from api.dashboard.rendering import VERSION, page
+from api.dashboard.rendering import page
 from api.schemas.problem_types import catalogue
+from api.version import VERSION
 
 router = APIRouter()
 

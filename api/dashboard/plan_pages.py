@@ -17,9 +17,9 @@ from api.auth import READING, Rehearser, named
 from api.dashboard.around import around
 from api.dashboard.form_fields import fields_of
 from api.dashboard.rendering import page
-from api.dashboard.visitor import visitor_of
 from api.locale import _
 from api.operations import Wish, start_run
+from api.rendering.visitor import visitor_of
 from api.routes.desk import Desk, TheDesk
 from api.routes.graphs import graph_json
 from api.routes.runs import wish_of

@@ -19,8 +19,8 @@ from api.dashboard.run_rows import Show, View
 from api.dashboard.run_view import Band, band_of, sections, whole
 from api.dashboard.step_history import event_line
 from api.dashboard.step_view import step_view
-from api.dashboard.visitor import visitor_of
 from api.driven import driven_json
+from api.rendering.visitor import visitor_of
 from api.routes.desk import Desk, TheDesk
 from api.telling import connector_types, told_run
 from drorch.journal.pages import events_page

@@ -12,8 +12,8 @@ from typing import TypeAlias
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 
 from api.bootstrap import ENGINE
-from api.dashboard.rendering import VERSION
 from api.routes.desk import Desk
+from api.version import VERSION
 from drorch.journal.pages import open_runs, tally_of_ended
 from drorch.journal.store import Store
 from drorch.model.moment import stamp

@@ -12,8 +12,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from api.dashboard.rendering import VERSION, text_of
 from api.locale import day_and_time, hour_and_minute
+from api.rendering.pages import STYLE, Pages
 from api.reports.drawing import burn_up_chart, gantt_charts, swatch
 from api.reports.history import BOOT, CHECK, PEOPLE, RETRIES, VENDORS
 from api.reports.marks import band_words, page_style, tone, watermark
@@ -22,8 +22,10 @@ from api.reports.moments import moments_of, signed, spelt
 from api.reports.plain import opening_words, people_words, service_words, trouble_words
 from api.reports.proposals import one_yaml
 from api.reports.sentences import did_words, event_words, kind_words, said, solved
+from api.version import VERSION
 
-_STYLES = Path(__file__).parents[1] / "dashboard" / "static"
+HERE = Path(__file__).parent
+PAGES = Pages(HERE / "templates")
 _STEPS = 200
 _TIMELINE = 300
 _DIFFERENCES = 200
@@ -133,7 +135,7 @@ def standalone(report: Json, now: datetime) -> str:
     """Return the report as one HTML file that needs nothing else, in the language spoken here."""
     context = report_context(report, now)
     style = _style() + page_style(report["run"], context["written"])
-    return text_of("report_alone.html", **context, version=VERSION, style=Markup(style))  # noqa: S704 (our own style sheets; what is told in them is written by number)
+    return PAGES.text("report_alone.html", **context, version=VERSION, style=Markup(style))  # noqa: S704 (our own style sheets; what is told in them is written by number)
 
 
 def style_source(page: str) -> str:
@@ -145,5 +147,5 @@ def style_source(page: str) -> str:
 
 @cache
 def _style() -> str:
-    files = ("style.css", "report.css")
-    return "\n".join((_STYLES / name).read_text(encoding="utf-8") for name in files)
+    files = (STYLE, HERE / "static" / "report.css")
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)

@@ -9,7 +9,6 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Depends, Request
 
 from api.bootstrap import Application
-from api.dashboard.graph.picture import Picture
 from api.driven import driven_json
 from api.eta import PATIENCE, Forecaster
 from api.operations import step_number
@@ -25,7 +24,6 @@ from drorch.run.views import Json
 from plans import load
 
 _KEPT = 256
-_PICTURES = 48
 
 T = TypeVar("T")
 
@@ -58,7 +56,6 @@ class Desk:
         self.forecaster = Forecaster(app.store, app.clock)
         self._ended: Recent[Json] = Recent()
         self._plans: Recent[Plan] = Recent()
-        self.pictures: Recent[Picture] = Recent(_PICTURES)
 
     async def plan(self, name: str, revision: int | None = None) -> tuple[Plan, StoredPlan]:
         """Return a stored plan, never a file. Raises `PlanNotFoundError`."""

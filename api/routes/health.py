@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from api.auth import PUBLIC, READING
-from api.dashboard.rendering import VERSION
 from api.health import Health
 from api.metrics.exposition import MEDIA_TYPE, Exposition
 from api.schemas.common import problems
 from api.schemas.estates import Alive, Ready
 from api.schemas.problem_types import NotReadyError
+from api.version import VERSION
 from drorch.run.views import Json
 
 router = APIRouter(tags=["health"])

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
-from api.dashboard.rendering import TEMPLATES, VERSION, page
+from api.rendering.pages import Pages
 from api.runbook.contents import Runbook
 from api.runbook.words import no_tool, rules
+from api.version import VERSION
 from plans.units import format_duration
+
+_HERE = Path(__file__).parent
+_PAGES = Pages(_HERE / "templates")
 
 
 def as_page(book: Runbook, *, whole: bool = False) -> HTMLResponse:
     """Return *book* as a page of the service; *whole*: with its style inside, as a file has it."""
-    return page(
+    return _PAGES.page(
         "runbook.html",
         book=book,
         style=_style() if whole else "",
@@ -33,5 +38,5 @@ def as_html(book: Runbook) -> str:
 
 @cache
 def _style() -> Markup:
-    file = TEMPLATES.parent / "static" / "runbook.css"
+    file = _HERE / "static" / "runbook.css"
     return Markup(file.read_text(encoding="utf-8"))  # noqa: S704 (our own file)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jinja2 import Environment
 
-from api.dashboard.rendering import environment_of
+from api.rendering.environment import environment_of
 from api.status.board import Board, State
 from api.status.words import headline, moment, state_word, window, window_label
 

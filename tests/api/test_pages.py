@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from api.bootstrap import Application
-from api.dashboard.rendering import visible
+from api.rendering.environment import visible
 from connectors.simulated.faults import MachineFault
 from connectors.simulated.server import Simulator
 from tests.api.desk import PLAN, Caller, until

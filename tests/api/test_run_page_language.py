@@ -7,7 +7,7 @@ import re
 import httpx2
 import pytest
 
-from api.dashboard.rendering import _environment
+from api.dashboard.rendering import PAGES
 from api.locale import catalogue
 from api.locale.speaking import speaking
 from tests.api.desk import Caller
@@ -52,7 +52,7 @@ async def test_nothing_on_a_run_s_pages_is_english_alone(
 
 def test_a_word_that_a_template_has_itself_is_said_at_each_rendering() -> None:
     """Nothing is computed when a template is compiled: by then somebody has a language."""
-    template = _environment().from_string(
+    template = PAGES.environment.from_string(
         "{{ 'failed'|word }} {% if 'failed'|word == 'failed' %}en{% endif %}"
     )
     said = []

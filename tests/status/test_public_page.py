@@ -14,8 +14,8 @@ import pytest
 from api.access import WantedToken, make_token
 from api.bootstrap import Application
 from api.callers import system_caller
-from api.dashboard.rendering import VERSION
 from api.status.rendering import ASSETS
+from api.version import VERSION
 from connectors.simulated import fleet as fleets
 from connectors.simulated.server import simulating
 from drorch.access.roles import Role

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
 
 from api.auth import READING
-from api.dashboard.rendering import VERSION, page
-from api.dashboard.visitor import visitor_of
 from api.locale import day_and_time
+from api.rendering.visitor import visitor_of
 from api.reports.making import report_of
 from api.reports.marks import page_style
-from api.reports.page import report_context
+from api.reports.page import PAGES, report_context
 from api.routes.desk import TheDesk
 from api.telling import told_run
+from api.version import VERSION
 
 router = APIRouter()
 
@@ -28,7 +28,7 @@ async def report_page(run: str, request: Request, desk: TheDesk) -> HTMLResponse
 
     def shown() -> HTMLResponse:
         context = report_context(report, now)
-        return page("report.html", visitor=visitor, **context, now=now, version=VERSION)
+        return PAGES.page("report.html", visitor=visitor, **context, now=now, version=VERSION)
 
     return await asyncio.to_thread(shown)
 

@@ -1,0 +1,70 @@
+"""The pages of a face: its own templates in the frame that all share, with what they say alike."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fastapi.responses import HTMLResponse
+from markupsafe import Markup
+
+from api import locale
+from api.expected import expected
+from api.locale.statuses import run_word, status_word
+from api.openings import opening
+from api.rendering.environment import environment_of, say_in, say_many
+from api.rendering.symbols import SYMBOLS
+from api.rendering.visitor import NOBODY, Visitor
+from api.wording import tries
+from plans.units import format_duration
+
+HERE = Path(__file__).parent
+STYLE = HERE / "static" / "style.css"
+"""The style that pages share, for files that carry their own."""
+
+
+def seconds(value: float | None) -> str:
+    """Return a number of seconds as the plan language writes it: ``1h30m``."""
+    if value is None:
+        return ""
+    if value >= 1:
+        return format_duration(timedelta(seconds=round(value)))
+    return f"{value:.1f}s" if value >= 0.05 else "0s"
+
+
+class Pages:
+    """Renders the templates in *folders*, which may extend ``base.html`` of this room."""
+
+    def __init__(self, *folders: Path) -> None:
+        self.environment = environment_of(*folders, HERE / "templates")
+        self.environment.filters |= {
+            "time": locale.time_of_day,
+            "day": locale.day_and_time,
+            "day_minute": locale.day_and_minute,
+            "seconds": seconds,
+            "part": lambda value: quote(str(value), safe=""),
+            "expected": expected,
+            "told": locale.told,
+            "word": status_word,
+            "run_word": run_word,
+            "opening": opening,
+            "tries": tries,
+            "symbol": lambda status: SYMBOLS.get(str(status), ""),
+        }
+        self.environment.globals |= {"ngettext": say_many, "pgettext": say_in}
+
+    def part(self, template: str, **context: Any) -> Markup:
+        """Return a part of a page, escaped as pages are."""
+        return Markup(self.text(template, **context))  # noqa: S704 (ours)
+
+    def page(
+        self, template: str, status: int = 200, *, visitor: Visitor = NOBODY, **context: Any
+    ) -> HTMLResponse:
+        """Return the page that *template* makes of *context*, for *visitor*."""
+        return HTMLResponse(self.text(template, visitor=visitor, **context), status)
+
+    def text(self, template: str, **context: Any) -> str:
+        """Return what *template* makes of *context*."""
+        return self.environment.get_template(template).render(**context)
