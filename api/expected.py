@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 
-from api.locale import _, ngettext
+from api.locale import _, ngettext, spelt
 from api.locale import told as spoken
-from api.wording import duration
 from drorch.model.hours import zone_named
 
 Json: TypeAlias = dict[str, Any]
@@ -111,4 +110,4 @@ def _verdict(run: Json) -> tuple[str, str]:
     if run["eta_basis"]["incomplete"]:
         return "", ""
     whole = spare if spare < _ROUNDED else 60 * (spare // 60)
-    return _("{time} before the objective", time=duration(whole)), ""
+    return _("{time} before the objective", time=spelt(whole)), ""

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 from babel.dates import format_datetime
 
-from api.locale import _, ngettext
+from api.locale import _, ngettext, spelt
 from api.locale.times import of_babel
 from drorch.model.hours import zone_named
-from plans.units import format_duration
 
 Json: TypeAlias = dict[str, Any]
 
@@ -82,4 +81,4 @@ def local(at: datetime, zone: str, now: datetime) -> str:
 
 def _left(span: timedelta) -> str:
     minutes = round(span.total_seconds() / 60)
-    return format_duration(timedelta(minutes=minutes)) if minutes else _("less than 1m")
+    return spelt(60 * minutes) if minutes else _("less than 1 min")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
-from api.locale import _, ngettext
-from plans.units import format_duration
+from api.locale import _, ngettext, spelt
 
 Json: TypeAlias = dict[str, Any]
 
@@ -31,7 +30,7 @@ def late(service: Json, run: Json, now: datetime) -> str:
     if not measured or run["started_at"] is None or run["ended_at"] or run["mode"] != "live":
         return ""
     over = used(run, now) - service["rto"]
-    return _("LATE by {time}", time=duration(over)) if over >= 1 else ""
+    return _("LATE by {time}", time=spelt(over)) if over >= 1 else ""
 
 
 def used(run: Json, now: datetime) -> float:
@@ -47,7 +46,7 @@ def objective(run: Json, now: datetime) -> str:
     if not run["rto"]:
         return ""
     goal, met, took = run["rto"]["seconds"], run["rto"]["met"], used(run, now)
-    told = duration(goal)
+    told = spelt(goal)
     if met is not None:
         if met:
             return _("the objective of {goal} is met", goal=told)
@@ -55,9 +54,9 @@ def objective(run: Json, now: datetime) -> str:
     if run["mode"] != "live" or run["started_at"] is None:
         return _("the objective is {goal}", goal=told)
     if took > goal:
-        over = duration(took - goal)
+        over = spelt(took - goal)
         return _("the objective of {goal} is MISSED by {over} so far", goal=told, over=over)
-    return _("the objective is open ({used} of {goal} used)", used=duration(took), goal=told)
+    return _("the objective is open ({used} of {goal} used)", used=spelt(took), goal=told)
 
 
 def seen(run: Json) -> str:
@@ -78,9 +77,3 @@ def tally(run: Json) -> list[tuple[str, int]]:
     if not run["examined"] or "steps" not in run:
         return [(word, many) for word, many in run["counts"].items() if many]
     return Counter(step["examined"] for step in run["steps"]).most_common()
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time to the second, above an hour to the minute: ``1h30m``."""
-    whole = round(seconds) if seconds < 3600 else 60 * round(seconds / 60)
-    return format_duration(timedelta(seconds=whole)) if whole else "0s"

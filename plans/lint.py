@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
+from drorch.model.duration import format_duration, format_seconds
 from drorch.model.graph import Graph, expected
 from drorch.model.plan import Gate, Manual, OnFailure, Plan, Step, When
 from plans.problems import START, Problem
 from plans.source.positions import Positions
-from plans.units import format_duration
 
 DATABASE_CHECKS = frozenset({"postgres", "mysql", "redis"})
 SHOWN = 6
@@ -147,7 +147,7 @@ def _rto_too_short(plan: Plan, graph: Graph) -> Iterator[Advice]:
             ("rto",),
             "rto-too-short",
             f"the plan is to be done in {format_duration(plan.rto)}, its longest chain alone "
-            f"takes {_rounded(whole)}",
+            f"takes {format_seconds(whole.total_seconds())}",
             f"shorten the chain that ends with {names}, or raise the rto",
         )
     ends = _earliest_ends(graph)
@@ -158,7 +158,7 @@ def _rto_too_short(plan: Plan, graph: Graph) -> Iterator[Advice]:
                 ("services", service.id, "rto"),
                 "rto-too-short",
                 f'the service "{service.id}" is to be back in {format_duration(service.rto)}, '
-                f"what it needs takes {_rounded(timedelta(seconds=back))}",
+                f"what it needs takes {format_seconds(back)}",
                 "raise its rto, or take away what it need not wait for",
             )
 
@@ -297,10 +297,6 @@ def _earliest_ends(graph: Graph) -> list[float]:
             begin = max(begin, ends[edge.node] - early)
         ends[node] = begin + (0.0 if graph.is_group(node) else expected(graph.steps[node]))
     return ends
-
-
-def _rounded(duration: timedelta) -> str:
-    return format_duration(timedelta(seconds=round(duration.total_seconds())))
 
 
 def _names(steps: list[Step]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from drorch.model.duration import format_duration
+
 LONGEST = timedelta(days=366)
 DURATION = (
     r"(?=[0-9])(?:[0-9]{1,9}d)?(?:[0-9]{1,9}h)?(?:[0-9]{1,9}m)?(?:[0-9]{1,9}s)?(?:[0-9]{1,9}ms)?"
@@ -34,17 +36,6 @@ def parse_duration(text: str) -> timedelta | None:
 def is_duration(text: str) -> bool:
     """Tell whether *text* is written as a duration, also if it is longer than `LONGEST`."""
     return _DURATION.match(text) is not None
-
-
-def format_duration(duration: timedelta) -> str:
-    """Write *duration* as a plan does; the shortest exact form."""
-    rest = round(duration.total_seconds() * 1000)
-    parts = []
-    for unit, size in list(_MILLISECONDS.items())[1:]:
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
 
 
 def guess_duration(text: str) -> str | None:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from api.cli.access import Json
 from api.cli.behind import count_behind
-from api.cli.spans import clock_time, moment, span
+from api.cli.spans import clock_time, moment
 from api.cli.states import state_word
 from api.cli.words import ASK, BAD, CALM, GOOD, WARN
-from api.locale import _, language, ngettext, noted, told
+from api.locale import _, language, ngettext, noted, spelt, told
 from api.wording import tries
 
 MODES: Mapping[str, tuple[str, str]] = {
@@ -285,7 +285,7 @@ def _again(step: Json) -> str:
 
 def _age(since: str | None, now: datetime) -> str:
     began = moment(since)
-    return "" if began is None else span((now - began).total_seconds())
+    return "" if began is None else spelt((now - began).total_seconds())
 
 
 def _who(step: Json) -> str:
@@ -358,11 +358,11 @@ def service_time(service: Json, run: Json, now: datetime) -> str:
     began = moment(run["started_at"])
     ended = moment(run["ended_at"]) or now
     if began is None:
-        return span(service["rto"]) if service["rto"] else ""
+        return spelt(service["rto"]) if service["rto"] else ""
     used = (ended - began).total_seconds()
     return _against(used, service["rto"], late=bool(service["rto"] and used > service["rto"]))
 
 
 def _against(used: float, goal: float | None, *, late: bool) -> str:
-    time = _("{used} of {goal}", used=span(used), goal=span(goal)) if goal else span(used)
+    time = _("{used} of {goal}", used=spelt(used), goal=spelt(goal)) if goal else spelt(used)
     return _("{time} LATE", time=time) if late else time

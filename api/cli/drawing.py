@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from api.cli.access import Json
 from api.cli.screen import print_table, say
-from api.cli.spans import span
-from api.locale import _, ngettext
+from api.locale import _, ngettext, spelt
 from drorch.model.graph import Graph, expected
 from drorch.model.plan import Plan, When
 
@@ -67,16 +66,16 @@ def print_graph(plan: Plan) -> None:
         ngettext("{n} machines", "{n} machines", drawn["machines"]),
         ngettext("{n} waves", "{n} waves", len(drawn["waves"])),
     )
-    longest = _("the longest chain takes {span}", span=span(drawn["expected_s"]))
+    longest = _("the longest chain takes {span}", span=spelt(drawn["expected_s"]))
     if drawn["rto_s"]:
-        longest += _(", to be back within {span}", span=span(drawn["rto_s"]))
+        longest += _(", to be back within {span}", span=spelt(drawn["rto_s"]))
     say(f"{', '.join(size)}; {longest}")
     rows = [
         (str(number), str(len(wave)), ", ".join(wave))
         for number, wave in enumerate(drawn["waves"], start=1)
     ]
     print_table((_("wave"), _("steps"), ""), rows)
-    path = " -> ".join(f"{p['step']} ({span(p['expected_s'])})" for p in drawn["critical_path"])
+    path = " -> ".join(f"{p['step']} ({spelt(p['expected_s'])})" for p in drawn["critical_path"])
     say(_("critical path: {steps}", steps=path))
 
 

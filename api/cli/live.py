@@ -29,11 +29,11 @@ from api.cli.board import (
 )
 from api.cli.card_lines import card_lines
 from api.cli.screen import marked
-from api.cli.spans import between, clock_time, span, zone_words
+from api.cli.spans import between, clock_time, zone_words
 from api.cli.states import state_word
 from api.cli.words import ASK, BAD, MINOR, Line, tell
 from api.expected import ends, outlook
-from api.locale import _, ngettext, pgettext
+from api.locale import _, ngettext, pgettext, spelt
 from api.openings import opening, openings_line
 
 _MOST_ROWS = 12
@@ -176,12 +176,12 @@ def _times(run: Json, now: datetime) -> Text:
         " since {time} ({zone}), {span}",
         time=clock_time(began, zone),
         zone=zone_words(zone),
-        span=span(used),
+        span=spelt(used),
     )
     line = Text(since)
     if goal is not None:
         late = used is not None and used > goal
-        line.append(_(" of {span} (RTO)", span=span(goal)), style="bold red" if late else "")
+        line.append(_(" of {span} (RTO)", span=spelt(goal)), style="bold red" if late else "")
     if foreseen := ends(run, zone, now):
         line.append(f" · {foreseen}", style=OUTLOOK_STYLES[outlook(run, zone, now).tone])
     own = [s for s in run["services"] if not s["external"]]

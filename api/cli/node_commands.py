@@ -10,8 +10,8 @@ from api.cli.context import Surroundings, run_async, surroundings
 from api.cli.program import repeat_options
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table
-from api.cli.spans import day_and_time, span
-from api.locale import _, pgettext, told
+from api.cli.spans import day_and_time
+from api.locale import _, pgettext, spelt, told
 
 
 def nodes(context: typer.Context, *, as_: As = Format.TABLE) -> None:
@@ -40,7 +40,7 @@ async def _nodes(where: Surroundings) -> list[Json]:
 
 
 def _line(node: Json) -> tuple[str | Text, ...]:
-    silent = _("silent for {span}", span=span(node["silent_s"] or 0.0))
+    silent = _("silent for {span}", span=spelt(node["silent_s"] or 0.0))
     return (
         node["name"],
         node["address"] or "",

@@ -9,9 +9,9 @@ from rich.text import Text
 from api.cli.access import Json
 from api.cli.board import GLYPHS, MODES, SIMULATED, service_title
 from api.cli.screen import print_table, say
-from api.cli.spans import clock_time, day_and_time, span, zone_words
+from api.cli.spans import clock_time, day_and_time, zone_words
 from api.cli.states import state_word
-from api.locale import _, ngettext, noted, pgettext, told
+from api.locale import _, ngettext, noted, pgettext, spelt, told
 
 _SLOWEST = 15
 _SPENT = {
@@ -53,12 +53,12 @@ def _when(run: Json, summary: Json) -> str:
         began=day_and_time(run["started_at"], zone) or _("not yet"),
         ended=day_and_time(run["ended_at"], zone) or _("not yet"),
         zone=zone_words(zone),
-        span=span(summary["took_s"]),
+        span=spelt(summary["took_s"]) or "-",
     )
 
 
 def _size(summary: Json) -> str:
-    goal = _("objective {span}", span=span(summary["rto_s"]))
+    goal = _("objective {span}", span=spelt(summary["rto_s"]))
     machines = ngettext("{n} machine", "{n} machines", summary["machines"])
     attempts = ngettext("{n} attempt", "{n} attempts", summary["attempts"])
     counts = (f"{many} {state_word(word)}" for word, many in summary["counts"].items() if many)
@@ -75,8 +75,8 @@ def _print_services(services: Sequence[Json], zone: str) -> None:
             service_title(s),
             str(s["tier"]),
             clock_time(s["up_at"], zone),
-            span(s["rta_s"]),
-            span(s["rto_s"]),
+            spelt(s["rta_s"]) or "-",
+            spelt(s["rto_s"]) or "-",
             _met(s["met"], _("in time"), _("LATE")),
             _opening(s["open_by"]["met"]) if s["open_by"] else Text(""),
         )
@@ -131,11 +131,11 @@ def _print_slowest(steps: Sequence[Json], zone: str) -> None:
         (
             step["id"],
             clock_time(step["healthy_at"], zone),
-            span(step["took_s"]),
-            span(step["expected_s"]),
-            span(step["queued_s"]),
-            span(step["boot_s"]),
-            span(step["verify_s"]),
+            spelt(step["took_s"]) or "-",
+            spelt(step["expected_s"]) or "-",
+            spelt(step["queued_s"]) or "-",
+            spelt(step["boot_s"]) or "-",
+            spelt(step["verify_s"]) or "-",
             str(step["attempt"] or ""),
         )
         for step in took[:_SLOWEST]
@@ -160,10 +160,10 @@ def _print_slowest(steps: Sequence[Json], zone: str) -> None:
 
 
 def _print_rest(report: Json) -> None:
-    path = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in report["critical_path"])
+    path = " -> ".join(f"{p['step']} ({spelt(p['took_s'])})" for p in report["critical_path"])
     if path:
         say(_("critical path: {steps}", steps=path))
-    spent = [f"{_(words)} {span(report['waiting'][key])}" for key, words in _SPENT.items()]
+    spent = [f"{_(words)} {spelt(report['waiting'][key])}" for key, words in _SPENT.items()]
     say(_("waited in all, side by side: {what}", what=", ".join(spent)))
     for proposal in report["proposals"]:
         what = f"{proposal['step']} {proposal['key']}: {proposal['value']}"

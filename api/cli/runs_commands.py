@@ -19,11 +19,11 @@ from api.cli.live import View
 from api.cli.program import repeat_options
 from api.cli.report_table import print_report
 from api.cli.screen import Format, note, out, print_json, print_table
-from api.cli.spans import between, day_and_time, span
+from api.cli.spans import between, day_and_time
 from api.cli.states import state_word
 from api.cli.status_table import RUN_STYLES, print_status
 from api.cli.summary import print_rehearsal, print_summary
-from api.locale import LANGUAGES, _, language, pgettext, speaking
+from api.locale import LANGUAGES, _, language, pgettext, speaking, spelt
 from api.reports import steps_csv
 from api.reports.page import standalone
 from api.reports.pdf import as_pdf
@@ -100,7 +100,15 @@ def _line(run: Json) -> tuple[str | Text, ...]:
     if run["examined"]:
         examined = pgettext("so many of so many machines", "examined")
         done = f"{run['examined']['seen']}/{run['examined']['machines']} {examined}"
-    return run["id"], state_word(run["mode"]), status, began, span(took), done, run["started_by"]
+    return (
+        run["id"],
+        state_word(run["mode"]),
+        status,
+        began,
+        spelt(took) or "-",
+        done,
+        run["started_by"],
+    )
 
 
 def _healthy() -> str:

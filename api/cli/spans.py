@@ -1,4 +1,4 @@
-"""Durations, moments and numbers as people read them."""
+"""Moments as people read them at a terminal, and how long one is from another."""
 
 from __future__ import annotations
 
@@ -6,20 +6,6 @@ from datetime import datetime
 
 from api.locale import _
 from drorch.model.hours import zone_named
-
-
-def span(seconds: float | None) -> str:
-    """Return *seconds* at a glance: ``8s``, ``2m05s``, ``1h02m``; a dash for none."""
-    if seconds is None:
-        return "-"
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        minutes, rest = divmod(whole, 60)
-        return f"{minutes}m{rest:02d}s" if rest else f"{minutes}m"
-    hours, rest = divmod(whole, 3600)
-    return f"{hours}h{rest // 60:02d}m" if rest >= 60 else f"{hours}h"
 
 
 def moment(text: str | None) -> datetime | None:

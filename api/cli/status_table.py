@@ -18,12 +18,12 @@ from api.cli.board import (
     why,
 )
 from api.cli.screen import marked, print_table, say
-from api.cli.spans import between, clock_time, day_and_time, span, zone_words
+from api.cli.spans import between, clock_time, day_and_time, zone_words
 from api.cli.states import state_word
 from api.cli.summary import print_findings, print_services
 from api.cli.words import obstacle_words, paper_word
 from api.expected import outlook
-from api.locale import _, ngettext, pgettext, told
+from api.locale import _, ngettext, pgettext, spelt, told
 from api.wording import objective, seen, tally, tries
 
 RUN_STYLES = {
@@ -71,7 +71,7 @@ def _print_head(run: Json, program: str, now: datetime) -> None:
         "began {time} ({zone}), {span}",
         time=day_and_time(began, zone),
         zone=zone_words(zone),
-        span=span(used),
+        span=spelt(used),
     )
     say(f"  {when}")
     say("  " + ", ".join(f"{count} {state_word(word)}" for word, count in tally(run)))

@@ -11,10 +11,10 @@ from rich.text import Text
 from api.cli.access import Json
 from api.cli.board import GLYPHS, SERVICE_GLYPHS, elsewhere, service_title
 from api.cli.screen import marked, print_table, say
-from api.cli.spans import between, span
+from api.cli.spans import between
 from api.cli.states import state_word
 from api.expected import expected
-from api.locale import _, ngettext, pgettext, told
+from api.locale import _, ngettext, pgettext, spelt, told
 from api.openings import opening, openings_line
 from api.wording import late, objective, seen
 
@@ -30,7 +30,7 @@ def print_summary(
     status = str(run["status"])
     line = Text(f"{_named(run)} ")
     line.append(state_word(status), style=_ENDED_STYLES.get(status, "bold"))
-    say(line.append(_(" after {span}", span=span(took)) + _against_rto(run)))
+    say(line.append(_(" after {span}", span=spelt(took) or "-") + _against_rto(run)))
     say("  " + _counts(run))
     print_troubles(run)
     print_services(run)
@@ -38,7 +38,7 @@ def print_summary(
     if missed:
         say(openings, style="bold red")
     if critical_path:
-        longest = " -> ".join(f"{p['step']} ({span(p['took_s'])})" for p in critical_path)
+        longest = " -> ".join(f"{p['step']} ({spelt(p['took_s'])})" for p in critical_path)
         say(_("critical path: {steps}", steps=longest))
     command = f"{program} report {run['id']}"
     say(_("report: {command}", command=command), style="dim")
@@ -111,8 +111,8 @@ def _service(service: Json, run: Json, now: datetime) -> tuple[str | Text, ...]:
         service_title(service),
         str(service["tier"]),
         _state(service, now, simulated=run["mode"] == "simulate"),
-        expected(service["eta"], run["timezone"], now) or span(service["rta"]),
-        span(service["rto"]),
+        expected(service["eta"], run["timezone"], now) or spelt(service["rta"]) or "-",
+        spelt(service["rto"]) or "-",
         _verdict(service, run, now),
     )
 

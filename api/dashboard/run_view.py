@@ -10,9 +10,9 @@ from api.dashboard.band import Band, band_of
 from api.dashboard.run_cards import Cards, Rights
 from api.dashboard.run_now import Outlook, outlook_of, progress, tally, what_next
 from api.dashboard.run_rows import View
-from api.locale import _
+from api.locale import _, spelt
 from api.openings import opening
-from api.wording import duration, seen, used
+from api.wording import seen, used
 from drorch.run.state import RunState
 from drorch.run.views import Json
 
@@ -76,7 +76,7 @@ def sections(
             "tally": tally(state, run),
             "o": _to_the_minute(outlook_of(run, now)),
             "ended_at": run["ended_at"],
-            "took": duration(used(run, now)) if over else "",
+            "took": spelt(used(run, now)) if over else "",
         },
         "next": {"next": what_next(state, now, view.path), "is_asking": bool(cards.total)},
         "obstacles": {"in_the_way": in_the_way},
@@ -142,4 +142,4 @@ def _late(service: Json, run: Json, now: datetime) -> str:
     over = used(run, now) - service["rto"]
     if over < _LEAST_LATE:
         return ""
-    return duration(over if over < _MINUTE else over // _MINUTE * _MINUTE)
+    return spelt(over if over < _MINUTE else over // _MINUTE * _MINUTE)

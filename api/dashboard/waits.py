@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
+from api.locale import spelt
 from drorch.model.plan import Callout, Wait
 from drorch.run.schedule import full_limit, unmet_needs
 from drorch.run.state import RunState, StepState
 from drorch.run.status import Ask, Mode, OrderKind, StepStatus
 from drorch.run.views import shown_status
-from drorch.run.words import span
 
 _MOST_NAMED = 3
 
@@ -120,7 +120,7 @@ def _starting(state: RunState, number: int, own: StepState) -> Waits:
     if own.doubt:
         return Waits("outcome")
     if own.order is OrderKind.WAIT and isinstance(action, Wait):
-        return Waits("span", text=span(action.duration), at=own.timer)
+        return Waits("span", text=spelt(action.duration.total_seconds()), at=own.timer)
     if isinstance(action, Callout):
         return Waits("callout", text=action.name)
     return Waits("stop" if own.order is OrderKind.STOP else "run", at=own.timer)

@@ -5,6 +5,7 @@ catalogues beside this module, one for each face, so that ``report.po`` holds wh
 """
 
 from api.locale.catalogue import LANGUAGES, translations
+from api.locale.durations import signed, spelt
 from api.locale.phrasebook import told
 from api.locale.speaking import _, language, ngettext, noted, pgettext, speak, speaking
 from api.locale.times import (
@@ -30,8 +31,10 @@ __all__ = [
     "noted",
     "of_plan",
     "pgettext",
+    "signed",
     "speak",
     "speaking",
+    "spelt",
     "time_of_day",
     "told",
     "translations",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,20 +17,10 @@ from api.rendering.environment import environment_of, say_in, say_many
 from api.rendering.symbols import SYMBOLS
 from api.rendering.visitor import NOBODY, Visitor
 from api.wording import tries
-from plans.units import format_duration
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
 """The style that pages share, for files that carry their own."""
-
-
-def seconds(value: float | None) -> str:
-    """Return a number of seconds as the plan language writes it: ``1h30m``."""
-    if value is None:
-        return ""
-    if value >= 1:
-        return format_duration(timedelta(seconds=round(value)))
-    return f"{value:.1f}s" if value >= 0.05 else "0s"
 
 
 class Pages:
@@ -43,7 +32,7 @@ class Pages:
             "time": locale.time_of_day,
             "day": locale.day_and_time,
             "day_minute": locale.day_and_minute,
-            "seconds": seconds,
+            "spelt": locale.spelt,
             "part": lambda value: quote(str(value), safe=""),
             "expected": expected,
             "told": locale.told,

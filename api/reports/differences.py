@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from api.reports.measures import Json, between, duration
+from api.reports.measures import Json, between
+from drorch.model.duration import format_seconds
 from drorch.model.plan import Manual, OnUnhealthy, Step
 from drorch.run.state import RunState, StepState
 from drorch.run.status import FailureKind, Mode, StepStatus
@@ -73,10 +74,10 @@ def _timing(step: Step, own: StepState) -> Iterator[tuple[str, dict[str, str]]]:
     took, expected = first_try(step, own), step.expect.total_seconds()
     if took is not None and is_off(took, expected):
         kind = "slower" if took > expected else "faster"
-        yield kind, {"took": duration(took), "expected": duration(expected)}
+        yield kind, {"took": format_seconds(took), "expected": format_seconds(expected)}
     for key, used, limit in timeouts(step, own):
         allowed = limit.total_seconds()
-        values = {"key": key, "used": duration(used), "limit": duration(allowed)}
+        values = {"key": key, "used": format_seconds(used), "limit": format_seconds(allowed)}
         if is_tight(used, allowed):
             yield "tight", values
         elif is_loose(used, allowed):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from api.reports.history import Span
 from drorch.run.state import StepState
 from drorch.run.status import StepStatus
-from plans.units import format_duration
 
 Json: TypeAlias = dict[str, Any]
 
@@ -27,11 +26,6 @@ def done_at(own: StepState) -> datetime | None:
     if own.status is StepStatus.HEALTHY:
         return own.healthy_at or own.ended_at
     return own.ended_at or own.healthy_at
-
-
-def duration(seconds: float) -> str:
-    """Return a duration as the plan language writes it, in whole seconds."""
-    return format_duration(timedelta(seconds=round(seconds)))
 
 
 def within(spans: Iterable[Span], began: datetime, ended: datetime) -> dict[str, float]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from api.locale import day_and_time, hour_and_minute
+from api.locale import day_and_time, hour_and_minute, signed, spelt
 from api.rendering.pages import STYLE, Pages
 from api.reports.drawing import burn_up_chart, gantt_charts, swatch
 from api.reports.history import BOOT, CHECK, PEOPLE, RETRIES, VENDORS
 from api.reports.marks import band_words, page_style, tone, watermark
 from api.reports.measures import Json
-from api.reports.moments import moments_of, signed, spelt
+from api.reports.moments import moments_of
 from api.reports.plain import opening_words, people_words, service_words, trouble_words
 from api.reports.proposals import one_yaml
 from api.reports.sentences import did_words, event_words, kind_words, said, solved

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from api.locale import _, long_day, ngettext, time_of_day, told
+from api.locale import _, long_day, ngettext, spelt, time_of_day, told
 from api.reports.measures import Json
-from api.reports.moments import spelt
 from api.reports.sentences import solved
 
 _MOST = 5

@@ -16,8 +16,9 @@ from api.reports.differences import (
     ran_out,
     timeouts,
 )
-from api.reports.measures import Json, duration
+from api.reports.measures import Json
 from api.reports.sentences import english
+from drorch.model.duration import format_seconds
 from drorch.model.plan import Manual, RetryPolicy, Step
 from drorch.run.state import RunState, StepState
 from drorch.run.status import Mode, StepStatus
@@ -56,7 +57,7 @@ def _measured(step: Step, own: StepState) -> Iterator[_Change]:
         yield "expect", f"{max(1, round(took))}s", "expect", values
     for key, used, limit in timeouts(step, own):
         allowed = limit.total_seconds()
-        values = {"key": key, "used": duration(used), "limit": duration(allowed)}
+        values = {"key": key, "used": format_seconds(used), "limit": format_seconds(allowed)}
         if is_tight(used, allowed):
             yield key, _roomy(used * _ROOM), "tight", values
         elif is_loose(used, allowed):
@@ -73,7 +74,7 @@ def _retries(step: Step, own: StepState) -> Iterator[_Change]:
     if limit is not None:  # nothing else was done: it only wanted time
         allowed = {"start_timeout": step.start_timeout, "verify_timeout": step.verify_timeout}
         seconds = allowed[limit].total_seconds()
-        values = {"key": limit, "limit": duration(seconds), "attempts": str(spent)}
+        values = {"key": limit, "limit": format_seconds(seconds), "attempts": str(spent)}
         yield limit, _roomy(seconds * _ROOM), "ran-out", values
     elif spent >= step.retry.attempts:
         policy = _retry_of(step.retry, spent + 1)
@@ -83,7 +84,7 @@ def _retries(step: Step, own: StepState) -> Iterator[_Change]:
 
 def _retry_of(policy: RetryPolicy, attempts: int) -> dict[str, object]:
     wait, longest = policy.wait.total_seconds(), policy.max_wait.total_seconds()
-    return {"attempts": attempts, "wait": duration(wait), "max_wait": duration(longest)}
+    return {"attempts": attempts, "wait": format_seconds(wait), "max_wait": format_seconds(longest)}
 
 
 def _missing(state: RunState, step: Step, own: StepState) -> Iterator[_Change]:
@@ -98,7 +99,7 @@ def _missing(state: RunState, step: Step, own: StepState) -> Iterator[_Change]:
 
 def _roomy(seconds: float) -> str:
     """Return a time-out in whole minutes: nobody tunes them to the second."""
-    return duration(ceil(seconds / _MINUTE) * _MINUTE)
+    return format_seconds(ceil(seconds / _MINUTE) * _MINUTE)
 
 
 def _shown(value: object) -> str:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
-from api.locale import _, ngettext
+from api.locale import _, ngettext, spelt
 from api.runbook.callouts import callout_by_hand
 from drorch.model.plan import CheckSpec, MachineRef
-from plans.units import format_duration
 
 _NO_INPUT = "</dev/null"
 _Given: TypeAlias = Mapping[str, Any]
@@ -42,7 +41,7 @@ def by_hand(check: CheckSpec, machine: MachineRef | None, around: Around) -> Loo
     """Return how *check* is done by hand; ``command`` is empty where nobody can say one."""
     command, expect = _ways(check, machine, around)
     if check.stable:
-        steady = _("for {time} without a break", time=format_duration(check.stable))
+        steady = _("for {time} without a break", time=spelt(check.stable.total_seconds()))
         expect = f"{expect}; {steady}"
     secret = str(check.params.get("secret") or "")
     return Look(name=check.name, command=command, expect=expect, secret=secret)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from api import by_hand as hypervisor
-from api.locale import _, hour_and_minute, of_plan
+from api.locale import _, hour_and_minute, of_plan, spelt
 from api.locale.statuses import status_word
 from api.runbook.callouts import callout_by_hand
 from api.runbook.checks import Around, Look, address_of, by_hand
@@ -29,7 +29,6 @@ from drorch.model.plan import (
 )
 from drorch.run.state import RunState
 from drorch.run.status import StepStatus
-from plans.units import format_duration
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -132,7 +131,7 @@ def runbook(
         revision=revision,
         run=state.run if state is not None else "",
         simulated=used == {"simulated"},
-        longest=format_duration(graph.expected_duration()),
+        longest=spelt(graph.expected_duration().total_seconds()),
         chain=[step.id for step in graph.critical_path()],
         limits=limits(plan),
         goals=[book.goal(service) for service in sorted(plan.services, key=lambda s: s.tier)],
@@ -204,7 +203,7 @@ class _Writer:
             simulated=kind == "simulated",
             host=host,
             addresses=list(dict.fromkeys(addresses)),
-            expect=format_duration(timedelta(seconds=expected(step))),
+            expect=spelt(expected(step)),
             needs=[self._need(dependency) for dependency in step.depends_on],
             looks=looks,
             question=action.ask if isinstance(action, Manual) else "",
@@ -274,7 +273,7 @@ def what(step: Step) -> str:
         case Manual():
             return _("ask a person")
         case Wait():
-            return _("wait {time}", time=format_duration(step.action.duration))
+            return _("wait {time}", time=spelt(step.action.duration.total_seconds()))
         case Callout():
             return _("run the callout {name}", name=step.action.name)
 
@@ -293,7 +292,7 @@ def _if_it_fails(step: Step) -> str:
 def _facts(service: Service) -> list[str]:
     facts = [_("tier {tier}", tier=service.tier)]
     if service.rto is not None:
-        facts.append(_("within {time}", time=format_duration(service.rto)))
+        facts.append(_("within {time}", time=spelt(service.rto.total_seconds())))
     if (hours := service.open_by) is not None:
         days = _days(hours.days)
         told = _("open by {time}", time=hours.time)

@@ -12,7 +12,6 @@ from api.rendering.pages import Pages
 from api.runbook.contents import Runbook
 from api.runbook.words import no_tool, rules
 from api.version import VERSION
-from plans.units import format_duration
 
 _HERE = Path(__file__).parent
 _PAGES = Pages(_HERE / "templates")
@@ -26,7 +25,6 @@ def as_page(book: Runbook, *, whole: bool = False) -> HTMLResponse:
         style=_style() if whole else "",
         rules=rules(),
         no_tool=no_tool(),
-        duration=format_duration,
         version=VERSION,
     )
 

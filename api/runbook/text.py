@@ -5,11 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from api.locale import _, day_and_minute, ngettext, pgettext
+from api.locale import _, day_and_minute, ngettext, pgettext, spelt
 from api.runbook.contents import Entry, Goal, Runbook
 from api.runbook.words import no_tool, rules
 from drorch.model.plan import Contact, Manual, Plan
-from plans.units import format_duration
 
 WIDTH = 78
 PAGE = 60
@@ -90,7 +89,7 @@ def _head(book: Runbook) -> Iterator[str]:
     machines = ngettext("{n} machine", "{n} machines", book.machines)
     steps = ngettext("{n} step", "{n} steps", len(plan.steps))
     longest = _("longest chain {time}", time=book.longest)
-    goal = ", " + _("objective {time}", time=format_duration(plan.rto)) if plan.rto else ""
+    goal = ", " + _("objective {time}", time=spelt(plan.rto.total_seconds())) if plan.rto else ""
     yield f"{machines}, {steps}; {longest}{goal}."
     yield from _wrapped(_("Longest chain:") + " ", " > ".join(book.chain))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from drorch.model.duration import format_duration
 from drorch.model.plan import Callout, CheckSpec, Step, Wait
 from drorch.ports.connector import Finding, Power
 from drorch.run.decisions import approval_digest
@@ -14,7 +15,7 @@ from drorch.run.schedule import unmet_needs, what_is_full
 from drorch.run.services import may_still_be, service_json
 from drorch.run.state import RunState, StepState
 from drorch.run.status import IN_FLIGHT, Ask, Mode, OrderKind, RunStatus, Scope, StepStatus
-from drorch.run.words import span, stamp
+from drorch.run.words import stamp
 
 Json: TypeAlias = dict[str, Any]
 
@@ -207,7 +208,7 @@ def _starting_waits_for(state: RunState, number: int) -> str:
     if own.doubt:
         return "the outcome of its order"
     if own.order is OrderKind.WAIT and isinstance(step.action, Wait):
-        return f"its {span(step.action.duration)} to pass"
+        return f"its {format_duration(step.action.duration)} to pass"
     if isinstance(step.action, Callout):
         return f"the callout {step.action.name} to return"
     return "the machine to stop" if own.order is OrderKind.STOP else "the machine to run"

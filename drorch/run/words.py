@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from drorch.model import moment
+from drorch.model.duration import format_duration
 from drorch.run.state import RunState
 
 CHECK_HINT = (
@@ -35,17 +36,6 @@ def stamp(at: datetime | None) -> str | None:
     return None if at is None else moment.stamp(at)
 
 
-def span(duration: timedelta) -> str:
-    """Return a duration as the plan language writes it: ``1h30m``, ``45s``."""
-    seconds = duration.total_seconds()
-    if seconds < 1 or seconds != int(seconds):
-        return f"{seconds:g}s"
-    hours, rest = divmod(int(seconds), 3600)
-    minutes, left = divmod(rest, 60)
-    parts = ((hours, "h"), (minutes, "m"), (left, "s"))
-    return "".join(f"{n}{unit}" for n, unit in parts if n)
-
-
 def paper_failure(by: str, comment: str) -> str:
     """Return the sentence for a step that failed, as the printed runbook says."""
     if not comment:
@@ -56,10 +46,10 @@ def paper_failure(by: str, comment: str) -> str:
 def not_running(state: RunState, number: int) -> str:
     """Return the sentence for a start whose time is over."""
     step, own = state.step(number), state.steps[number]
-    where = f" on {own.host}" if own.host else ""
+    where, within = f" on {own.host}" if own.host else "", format_duration(step.start_timeout)
     return (
-        f"{step.machine or step.id}{where} does not run {span(step.start_timeout)} after the "
-        f"order (the hypervisor says: {own.power})"
+        f"{step.machine or step.id}{where} does not run {within} after the order "
+        f"(the hypervisor says: {own.power})"
     )
 
 
@@ -73,5 +63,5 @@ def not_verified(state: RunState, number: int) -> str:
     ]
     silent = [check.name for check in step.verify if check.name not in own.checks]
     told = "; ".join(bad + [f"{name}: never held long enough" for name in silent])
-    within = span(step.verify_timeout)
+    within = format_duration(step.verify_timeout)
     return f"not every check held within {within}: {told or 'they held, but not all at once'}"

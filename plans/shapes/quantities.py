@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from typing_extensions import override
 
+from drorch.model.duration import format_duration
 from plans.problems import Report
 from plans.shapes.base import Definitions, JsonSchema, Shape
 from plans.source.nodes import Node, Scalar, shorten
 from plans.units import (
     CLOCK_TIME,
     DURATION,
-    format_duration,
     guess_duration,
     guess_time,
     is_duration,

@@ -10,11 +10,11 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
+from drorch.model.duration import format_duration
 from plans.problems import START, Position, Report
 from plans.shapes.base import Definitions, JsonSchema, Shape
 from plans.shapes.keys import Key, refuse_key
 from plans.source.nodes import Mapping, Node, Sequence
-from plans.units import format_duration
 
 
 @dataclass(slots=True, kw_only=True)

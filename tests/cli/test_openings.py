@@ -59,8 +59,8 @@ ENDED = ev.RunEnded(at=NIGHT + timedelta(hours=1), status=RunStatus.FAILED)
 @pytest.mark.parametrize(
     ("log", "mode", "later", "told", "missed"),
     [
-        ((), Mode.LIVE, {}, "opens Mon 08:15 (in 3h10m)", False),
-        ((), Mode.LIVE, {"hours": 3, "minutes": 9, "seconds": 40}, "opens Mon 08:15 (in less than 1m)", False),
+        ((), Mode.LIVE, {}, "opens Mon 08:15 (in 3 h 10 min)", False),
+        ((), Mode.LIVE, {"hours": 3, "minutes": 9, "seconds": 40}, "opens Mon 08:15 (in less than 1 min)", False),
         ((), Mode.LIVE, {"hours": 3, "minutes": 11}, "open by Mon 08:15 MISSED", True),
         ((up(timedelta(hours=1)),), Mode.LIVE, {"hours": 2}, "open by Mon 08:15 met", False),
         ((up(timedelta(hours=4)),), Mode.LIVE, {"hours": 5}, "open by Mon 08:15 MISSED", True),
@@ -84,16 +84,19 @@ def test_without_a_known_moment_only_the_time_is_told() -> None:
 
 def test_the_next_opening_and_those_that_were_missed_are_one_line() -> None:
     run = run_of(services=(REGISTRY, SCHOOLS, TAXES, Service(id="s", title={}, steps=("web",))))
-    assert openings_line(run, NIGHT) == ("next opening: Mon 07:30 (in 2h25m)", False)
+    assert openings_line(run, NIGHT) == ("next opening: Mon 07:30 (in 2 h 25 min)", False)
     at = NIGHT + timedelta(hours=3)
-    assert openings_line(run, at) == ("1 opening MISSED · next opening: Mon 08:15 (in 10m)", True)
+    assert openings_line(run, at) == (
+        "1 opening MISSED · next opening: Mon 08:15 (in 10 min)",
+        True,
+    )
     assert openings_line(run, OPENS + timedelta(minutes=1)) == ("2 openings MISSED", True)
     assert openings_line(run_of(services=()), NIGHT) == ("", False)
 
 
 def test_openings_at_the_same_time_are_counted() -> None:
     run = run_of(services=(REGISTRY, REGISTRY))
-    assert openings_line(run, NIGHT)[0] == "next opening for 2: Mon 08:15 (in 3h10m)"
+    assert openings_line(run, NIGHT)[0] == "next opening for 2: Mon 08:15 (in 3 h 10 min)"
 
 
 def drawn(run: Any, width: int, now: datetime) -> str:
@@ -105,9 +108,9 @@ def drawn(run: Any, width: int, now: datetime) -> str:
 
 def test_the_live_view_has_the_opening_beside_the_service_or_above_all() -> None:
     run = run_of()
-    assert "opens Mon 08:15 (in 3h10m)" in drawn(run, 77, NIGHT)
+    assert "opens Mon 08:15 (in 3 h 10 min)" in drawn(run, 77, NIGHT)
     narrow = drawn(run, 80, NIGHT)
-    assert "services · next opening: Mon 08:15 (in 3h10m)" in narrow
+    assert "services · next opening: Mon 08:15 (in 3 h 10 min)" in narrow
     assert "1 opening MISSED" in drawn(run, 80, OPENS + timedelta(minutes=5))
 
 
@@ -120,8 +123,8 @@ def seen(healthy: bool | None, evidence: str = "front: 503") -> ev.ServiceSeen:
     [
         ((), "runs elsewhere"),
         ((seen(None),), "runs elsewhere"),
-        ((seen(True),), "elsewhere, up 12m"),
-        ((seen(False),), "elsewhere, down 12m"),
+        ((seen(True),), "elsewhere, up 12 min"),
+        ((seen(False),), "elsewhere, down 12 min"),
     ],
 )
 def test_a_service_elsewhere_in_words(log: Any, told: str) -> None:

@@ -15,8 +15,8 @@ from tests.cli.conftest import Drorch, plan
 def test_show_tells_waves_path_and_duration(drorch: Drorch, tmp_path: Path) -> None:
     told = drorch("show", plan(tmp_path))
     assert told.code == 0
-    assert "2 steps, 2 machines, 2 waves; the longest chain takes 4s" in told.out
-    assert "critical path: db (2s) -> web (2s)" in told.out
+    assert "2 steps, 2 machines, 2 waves; the longest chain takes 4 s" in told.out
+    assert "critical path: db (2 s) -> web (2 s)" in told.out
 
 
 def test_show_as_data(drorch: Drorch, tmp_path: Path) -> None:

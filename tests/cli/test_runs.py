@@ -79,8 +79,8 @@ def test_a_simulation_contacts_nobody(drorch: Drorch, tmp_path: Path) -> None:
     (tmp_path / "drorch.toml").write_text(f'data_dir = "{tmp_path / "data"}"\n')
     told = drorch("run", plan(tmp_path), "--mode", "simulate")
     assert told.code == 0, told.err
-    assert "the simulation small-1 succeeded after 4s" in told.out
-    assert "critical path: db (2s) -> web (2s)" in told.out
+    assert "the simulation small-1 succeeded after 4 s" in told.out
+    assert "critical path: db (2 s) -> web (2 s)" in told.out
 
 
 def test_only_runs_what_is_named_and_what_it_needs(

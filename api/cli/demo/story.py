@@ -11,8 +11,8 @@ from api.cli.access import Given, Json, Verb
 from api.cli.board import short_evidence
 from api.cli.demo.stage import Stage
 from api.cli.local import LocalAccess
-from api.cli.spans import moment, span
-from api.locale import _, ngettext, told
+from api.cli.spans import moment
+from api.locale import _, ngettext, spelt, told
 from drorch.errors import CommandRejectedError
 
 QUESTION = "san"
@@ -192,5 +192,5 @@ def in_time(run: Json) -> str:
         "{met} of {n} services back within their objective, the last {span}",
         met=met,
         n=len(goals),
-        span=span(slowest),
+        span=spelt(slowest),
     )

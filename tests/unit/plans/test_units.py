@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plans.units import LONGEST, format_duration, guess_duration, guess_time, parse_duration
+from drorch.model.duration import format_duration
+from plans.units import LONGEST, guess_duration, guess_time, parse_duration
 
 
 @pytest.mark.parametrize(

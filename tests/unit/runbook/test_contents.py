@@ -122,7 +122,7 @@ def test_every_action_has_words() -> None:
     assert not entries["invented"].command
     assert entries["invented"].advice
     assert entries["q"].call == "Anna, +39 1"
-    assert entries["w"].expect == "1m30s"
+    assert entries["w"].expect == "1 min 30 s"
     assert "begun is enough" in entries["net"].needs[0]
     assert "however it ended" in entries["q"].needs[0]
     assert entries["c"].command
