@@ -16,6 +16,7 @@ from connectors.checks.trust import Trust
 from connectors.network import Network
 from drorch.errors import ConfigurationError, DrorchError
 from drorch.ports.callout import Callouts
+from drorch.ports.check import ASKED
 from drorch.ports.connector import Connector
 
 T = TypeVar("T")
@@ -102,7 +103,7 @@ class Attempt:
 
     def evidence(self, answer: str) -> str:
         """Return the line that says what was asked and what came back."""
-        asked = f"asked {self.asked}: " if self.asked else ""
+        asked = f"{ASKED}{self.asked}: " if self.asked else ""
         return shown(without(asked + answer, self._secrets))
 
     def tls(self) -> tuple[ssl.SSLContext, str]:

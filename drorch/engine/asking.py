@@ -10,6 +10,7 @@ import structlog
 
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Prober, Verdict
+from drorch.run.words import seen_by
 
 log = structlog.get_logger()
 
@@ -44,8 +45,7 @@ async def ask(
     results = await asyncio.gather(
         *(_probe(prober, q, slots, service, patience) for q in questions)
     )
-    named = [(check.name, result) for (check, _), result in zip(questions, results, strict=True)]
-    return _together(named)
+    return _together([(q[0], result) for q, result in zip(questions, results, strict=True)])
 
 
 async def _probe(
@@ -67,11 +67,11 @@ async def _probe(
             return CheckResult(verdict=Verdict.BROKEN, evidence=told)
 
 
-def _together(results: list[tuple[str, CheckResult]]) -> Answer:
+def _together(results: list[tuple[CheckSpec, CheckResult]]) -> Answer:
     """One check that fails is enough; one that cannot be carried out leaves the rest unsure."""
     bad = [one for one in results if not one[1].healthy]
     failing = [one for one in bad if one[1].verdict is not Verdict.BROKEN]
-    told = "; ".join(f"{name}: {result.evidence}" for name, result in failing or bad or results)
+    told = "; ".join(seen_by(check, one.evidence) for check, one in failing or bad or results)
     return Answer(False if failing else None if bad else True, told[:_MOST])
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Prober, Verdict
 from drorch.run.seen import CheckSeen
+from drorch.run.words import seen_by
 
 FASTEST = 0.25
 """Seconds between two attempts at the beginning, and to confirm a first success."""
@@ -24,7 +25,7 @@ class BrokenCheckError(Exception):
     """A check cannot be carried out here at all; a person has to mend the set-up."""
 
     def __init__(self, check: CheckSpec, result: CheckResult) -> None:
-        super().__init__(f"{check.name}: {result.evidence}")
+        super().__init__(seen_by(check, result.evidence))
 
 
 class Verification:

@@ -8,6 +8,9 @@ from typing import Protocol
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.model.value import value
 
+ASKED = "asked "
+"""Evidence that begins with it names what was asked, before a colon and what came back."""
+
 
 class Verdict(StrEnum):
     """What one attempt of a check found.

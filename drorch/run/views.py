@@ -15,7 +15,7 @@ from drorch.run.schedule import unmet_needs, what_is_full
 from drorch.run.services import may_still_be, service_json
 from drorch.run.state import RunState, StepState
 from drorch.run.status import IN_FLIGHT, Ask, Mode, OrderKind, RunStatus, Scope, StepStatus
-from drorch.run.words import stamp
+from drorch.run.words import seen_by, stamp
 
 Json: TypeAlias = dict[str, Any]
 
@@ -176,7 +176,11 @@ def _error(state: RunState, number: int) -> str:
     own = state.steps[number]
     if own.status is not StepStatus.CANCELLED:
         return own.error
-    bad = (f"{name}: {seen.evidence}" for name, (seen, _) in own.checks.items() if not seen.healthy)
+    bad = (
+        seen_by(check, own.checks[check.name][0].evidence)
+        for check in state.step(number).verify
+        if check.name in own.checks and not own.checks[check.name][0].healthy
+    )
     parts = ["its machine RUNS, unverified"] if own.power is Power.RUNNING else []
     if last := own.error or next(bad, ""):
         parts.append(f"last seen: {last}" if parts else last)

@@ -6,6 +6,8 @@ from datetime import datetime
 
 from drorch.model import moment
 from drorch.model.duration import format_duration
+from drorch.model.plan import CheckSpec
+from drorch.ports.check import ASKED
 from drorch.run.state import RunState
 
 CHECK_HINT = (
@@ -43,6 +45,16 @@ def paper_failure(by: str, comment: str) -> str:
     return f"the paper says that it failed ({by}): {comment}"
 
 
+def seen_by(check: CheckSpec, evidence: str) -> str:
+    """Return what a check has seen, with its name before it unless the evidence says as much.
+
+    A name that was made of what the check asks (``http http://10.0.0.1/health``) would be said
+    twice; one that somebody has given it never is.
+    """
+    is_made_up = check.name.partition(" ")[0] == check.kind
+    return evidence if is_made_up and evidence.startswith(ASKED) else f"{check.name}: {evidence}"
+
+
 def not_running(state: RunState, number: int) -> str:
     """Return the sentence for a start whose time is over."""
     step, own = state.step(number), state.steps[number]
@@ -57,7 +69,7 @@ def not_verified(state: RunState, number: int) -> str:
     """Return the sentence for checks that did not hold in time, worst first."""
     step, own = state.step(number), state.steps[number]
     bad = [
-        f"{check.name}: {own.checks[check.name][0].evidence}"
+        seen_by(check, own.checks[check.name][0].evidence)
         for check in step.verify
         if check.name in own.checks and not own.checks[check.name][0].healthy
     ]

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from api.locale import speaking
+from api.locale import told as translated
 from drorch.journal import codec
-from drorch.model.plan import Service
+from drorch.model.plan import CheckSpec, Service
 from drorch.ports.connector import Finding, Power, Severity
 from drorch.run import commands as cmd
 from drorch.run import events as ev
@@ -198,3 +200,42 @@ def test_a_warning_that_a_connector_is_away_is_over_once_it_has_answered() -> No
     assert [f["outdated"] for f in run_json(run.state)["findings"]] == [False]
     run.sees("db", Power.OFF)
     assert [f["outdated"] for f in run_json(run.state)["findings"]] == [True]
+
+
+URL = "http://10.0.0.1:8080/health"
+SAID = "503 Service Unavailable, wanted 200"
+
+
+def unwell(name: str) -> Script:
+    """A machine that runs, and whose page says 503 until its time is over."""
+    checks = (CheckSpec(kind="http", name=name, params={"url": URL}),)
+    run = Script(vm("web", verify=checks, verify_timeout=timedelta(minutes=1), retry=ONCE))
+    run.runs("web")
+    seen = {"check": name, "healthy": False, "evidence": f"asked GET {URL}: {SAID}"}
+    run.send(cmd.ReportCheck(step="web", attempt=1, **seen))  # type: ignore[arg-type]
+    run.later(60)
+    assert run.asks("web")
+    return run
+
+
+def test_what_a_check_has_asked_is_said_once() -> None:
+    error = unwell(f"http {URL}").own("web").error
+    assert error == f"not every check held within 1m: asked GET {URL}: {SAID}"
+    with speaking("it"):
+        said = translated(error)
+    assert said == (
+        f"non tutti i controlli hanno retto entro 1m: chiesto GET {URL}: "
+        "503 Service Unavailable, atteso 200"
+    )
+
+
+def test_a_name_that_somebody_has_given_to_a_check_is_said() -> None:
+    error = unwell("the desk's page").own("web").error
+    assert error == f"not every check held within 1m: the desk's page: asked GET {URL}: {SAID}"
+
+
+def test_a_step_that_was_given_up_says_once_what_was_asked() -> None:
+    run = unwell(f"http {URL}")
+    run.send(cmd.Retry(step="web", by="anna"))
+    run.send(cmd.Abort(by="anna"))
+    assert told(run, "web")["error"].count(URL) == 1
