@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from api.locale import _, ngettext, spelt
+from drorch.ports.check import ASKED
 
 Json: TypeAlias = dict[str, Any]
 
@@ -77,3 +78,9 @@ def tally(run: Json) -> list[tuple[str, int]]:
     if not run["examined"] or "steps" not in run:
         return [(word, many) for word, many in run["counts"].items() if many]
     return Counter(step["examined"] for step in run["steps"]).most_common()
+
+
+def short_evidence(evidence: str) -> str:
+    """Return what came back, without what was asked: a row has room for one of them."""
+    _asked, colon, answer = evidence.partition(": ")
+    return answer if colon and evidence.startswith(ASKED) else evidence

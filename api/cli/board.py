@@ -14,7 +14,7 @@ from api.cli.spans import clock_time, moment
 from api.cli.states import state_word
 from api.cli.words import ASK, BAD, CALM, GOOD, WARN
 from api.locale import _, language, ngettext, noted, spelt, told
-from api.wording import tries
+from api.wording import short_evidence, tries
 
 MODES: Mapping[str, tuple[str, str]] = {
     "live": (noted("LIVE RUN"), "bold white on red"),
@@ -262,12 +262,6 @@ def why(step: Json, now: datetime) -> str:
     if status == "ready" and step["error"]:
         return f"{waits_for or told('its turn')}; {told(step['error'])}"
     return waits_for or told("its turn")
-
-
-def short_evidence(evidence: str) -> str:
-    """Return what came back, without what was asked: a row has room for one of them."""
-    asked, colon, answer = evidence.partition(": ")
-    return answer if colon and asked.startswith("asked ") else evidence
 
 
 _EVIDENCE = re.compile(r"asked (?P<asked>.+?): (?P<answer>.+)", re.DOTALL)

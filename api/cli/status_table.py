@@ -21,7 +21,7 @@ from api.cli.screen import marked, print_table, say
 from api.cli.spans import between, clock_time, day_and_time, zone_words
 from api.cli.states import state_word
 from api.cli.summary import print_findings, print_services
-from api.cli.words import obstacle_words, paper_word
+from api.event_words import obstacle_words, paper_word
 from api.expected import outlook
 from api.locale import _, ngettext, pgettext, spelt, told
 from api.wording import objective, seen, tally, tries

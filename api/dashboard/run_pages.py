@@ -117,12 +117,12 @@ async def _looked_at(request: Request, desk: Desk, view: View) -> tuple[Board, d
     board = boards.of(view)
     driven = await driven_json(desk.app, desk.reader, state)
     foreseen = await desk.forecaster.forecast(state)
-    events = [] if board.is_of(view) else await _newest(desk, state)
+    zone = desk.app.settings.server.timezone
+    events = [] if board.is_of(view) else await _newest(desk, state, zone)
     # From here on nobody else has a turn: all is made of the same moment, and says so.
     run = told_run(desk.app, state, foreseen) | driven
     band = band_of(state, _types(desk))
     asked, rights = cards(state), rights_of(request, state)
-    zone = desk.app.settings.server.timezone
     at = f"/runs/{quote(state.run, safe='')}"
     place = {"at": at, "mode": band.address, "zone": zone, "has_names": bool(view.who)}
     if events:
@@ -131,9 +131,9 @@ async def _looked_at(request: Request, desk: Desk, view: View) -> tuple[Board, d
     return board, {**made, "visitor": visitor_of(request), "now": view.now}
 
 
-async def _newest(desk: Desk, state: RunState) -> list[Json]:
+async def _newest(desk: Desk, state: RunState, zone: str) -> list[Json]:
     newest = await events_page(desk.app.store, state.run, max(0, state.seq - _RECENT), _RECENT)
-    return [event_line(event) for event in reversed(newest.events)]
+    return [event_line(event, zone) for event in reversed(newest.events)]
 
 
 def _put_right(request: Request, at: str, band: Band) -> RedirectResponse:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
+
+from api.event_words import Clock, Tone, told_event
+from api.locale import day_and_minute, time_of_day
 
 Json: TypeAlias = dict[str, Any]
 
 _NEWEST = 12
+_LONGEST = 400
+_CLASSES = {Tone.GOOD: "good", Tone.BAD: "bad", Tone.WARN: "tight", Tone.ASK: "tight"}
 _BAD = frozenset({"attempt.failed", "step.put-back", "order.voided", "machine.lost"})
 
 
@@ -75,9 +81,18 @@ def answers_of(events: Iterable[Json], check: str) -> Sequence[Json]:
     return found[::-1][:_NEWEST]
 
 
-def event_line(event: Json) -> Json:
-    """Return an event with what it says beside its type, short enough for one line."""
-    quiet = ("checks", "machines", "findings", "until", "retry_at", "handle", "connector")
-    parts = [f"{k} {v}" for k, v in event["data"].items() if k not in quiet and v not in ("", None)]
-    told = ", ".join(parts)
-    return {**event, "words": told if len(told) <= 200 else told[:199] + "…"}
+def event_line(event: Json, zone: str) -> Json:
+    """Return an event with its sentence (``words``, ``tone``), for one line of a page.
+
+    ``by`` is the person behind it, where the sentence does not name them.
+    """
+    time, day = partial(time_of_day, zone=zone), partial(day_and_minute, zone=zone)
+    told = told_event(event, Clock(time, day))
+    words = told.text if told else event.get("step") or ""
+    by = event.get("actor") or ""
+    return {
+        **event,
+        "words": words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…",
+        "tone": _CLASSES.get(told.tone, "") if told else "",
+        "by": "" if by == "drorch" or by in words else by,
+    }

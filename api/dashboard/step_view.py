@@ -41,7 +41,7 @@ async def step_view(
         {**seen[c.name], "asked": _asked(c), "answers": answers_of(events, c.name)}
         for c in step.verify
     ]
-    attempts = attempts_of(events)
+    attempts, zone = attempts_of(events), desk.app.settings.server.timezone
     handle = next((a.handle for a in reversed(attempts) if a.handle), "")
     keeper = _keeper(desk, state, number) if handle else None
     reason = stuck(state, number, desk.app.clock.now())
@@ -57,7 +57,7 @@ async def step_view(
         "checks": checks,
         "attempts": attempts,
         "handle": handle,
-        "events": [event_line(event) for event in events[-_SHOWN:][::-1]],
+        "events": [event_line(event, zone) for event in events[-_SHOWN:][::-1]],
         **_by_hand(desk, state, number),
         "keeps_log": keeper is not None,
         "task_log": await _task_log(keeper, handle) if log and keeper is not None else None,

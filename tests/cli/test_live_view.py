@@ -12,9 +12,10 @@ import pytest
 from rich.console import Console
 
 from api.cli.behind import count_behind
-from api.cli.board import Board, short_evidence, why
+from api.cli.board import Board, why
 from api.cli.follow import PlainLines
 from api.cli.live import View
+from api.wording import short_evidence
 from drorch.engine.simulation import simulate
 from drorch.journal.pages import recorded_json
 from drorch.ports.journal import Recorded

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from api.cli.access import Given, Json, Verb
-from api.cli.board import short_evidence
 from api.cli.demo.stage import Stage
 from api.cli.local import LocalAccess
 from api.cli.spans import moment
 from api.locale import _, ngettext, spelt, told
+from api.wording import short_evidence
 from drorch.errors import CommandRejectedError
 
 QUESTION = "san"
