@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from api.locale import _, ngettext, spelt
 from drorch.ports.check import ASKED
+from drorch.run.status import Mode
 
 Json: TypeAlias = dict[str, Any]
 
@@ -40,6 +41,17 @@ def used(run: Json, now: datetime) -> float:
         return 0.0
     ended = datetime.fromisoformat(run["ended_at"]) if run["ended_at"] else now
     return max(0.0, (ended - datetime.fromisoformat(run["started_at"])).total_seconds())
+
+
+def simulated_end(run: Json) -> str:
+    """Return when a simulation ended, by its own clock; empty for any other run.
+
+    That clock runs ahead of ours: as a time of day the end would lie in the future.
+    """
+    if run["mode"] != Mode.SIMULATE or not run["ended_at"]:
+        return ""
+    span = used(run, datetime.fromisoformat(run["ended_at"]))
+    return _("after {span} of simulated time", span=spelt(span))
 
 
 def objective(run: Json, now: datetime) -> str:

@@ -12,6 +12,7 @@ from api.cli.screen import print_table, say
 from api.cli.spans import clock_time, day_and_time, zone_words
 from api.cli.states import state_word
 from api.locale import _, ngettext, noted, pgettext, spelt, told
+from api.wording import simulated_end
 
 _SLOWEST = 15
 _SPENT = {
@@ -48,6 +49,9 @@ def _mode(run: Json) -> str:
 
 def _when(run: Json, summary: Json) -> str:
     zone = run["timezone"]
+    if end := simulated_end(run):
+        began = day_and_time(run["started_at"], zone)
+        return _("began {began} ({zone}), ended {end}", began=began, zone=zone_words(zone), end=end)
     return _(
         "began {began}, ended {ended} ({zone}), took {span}",
         began=day_and_time(run["started_at"], zone) or _("not yet"),

@@ -78,7 +78,7 @@ def _rehearsal(mode: Mode, run: Json, stored: StoredPlan) -> Json:
         "is_imagined": mode is Mode.LIVE and run["simulated"],
         "run": run["id"],
         "status": run["status"],
-        "at": run["ended_at"] or run["created_at"],
+        "at": (run["ended_at"] if mode is not Mode.SIMULATE else None) or run["created_at"],
         "is_older": run["revision"] is not None and run["revision"] != stored.revision,
         "good": run["status"] == RunStatus.SUCCEEDED,
     }

@@ -14,6 +14,7 @@ from api.locale import _, spelt
 from api.openings import opening
 from api.wording import seen, used
 from drorch.run.state import RunState
+from drorch.run.status import Mode
 from drorch.run.views import Json
 
 __all__ = ["Band", "band_of", "sections", "title_of", "whole"]
@@ -77,6 +78,7 @@ def sections(
             "o": _to_the_minute(outlook_of(run, now)),
             "ended_at": run["ended_at"],
             "took": spelt(used(run, now)) if over else "",
+            "is_simulated": run["mode"] == Mode.SIMULATE,
         },
         "next": {"next": what_next(state, now, view.path), "is_asking": bool(cards.total)},
         "obstacles": {"in_the_way": in_the_way},
@@ -92,7 +94,7 @@ def sections(
 
 _HEAD = (
     *("id", "title", "plan", "status", "revision", "started_by", "created_at", "reason"),
-    *("ended_at", "only", "approval"),
+    *("started_at", "ended_at", "mode", "only", "approval"),
 )
 
 

@@ -16,7 +16,7 @@ from api.openings import opening
 from api.rendering.environment import environment_of, say_in, say_many
 from api.rendering.symbols import SYMBOLS
 from api.rendering.visitor import NOBODY, Visitor
-from api.wording import tries
+from api.wording import simulated_end, tries
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
@@ -39,6 +39,7 @@ class Pages:
             "word": status_word,
             "run_word": run_word,
             "opening": opening,
+            "simulated_end": simulated_end,
             "tries": tries,
             "symbol": lambda status: SYMBOLS.get(str(status), ""),
         }

@@ -19,6 +19,12 @@ def opening_words(report: Json) -> list[str]:
     if run["mode"] == "dry-run":
         return [*found, _dry_words(report)]
     day, time = long_day(run["started_at"], zone), time_of_day(run["started_at"], zone)[:5]
+    if run["mode"] == "simulate" and run["ended_at"]:
+        return [
+            *found,
+            _("It was made on {day} at {time}.", day=day, time=time),
+            _simulated(report),
+        ]
     found.append(_("It began on {day} at {time}.", day=day, time=time))
     if run["ended_at"] is None:
         at = time_of_day(report["as_of"], zone)
@@ -50,6 +56,14 @@ def _end_words(run: Json, zone: str, took: float | None) -> str:
     if run["status"] == "aborted":
         return _("It was stopped by a person on {day} at {time}, after {took}.", **values)
     return _("It ended on {day} at {time}, after {took}: not everything came back.", **values)
+
+
+def _simulated(report: Json) -> str:
+    """Tell the end by the simulated clock: as a time of day it would lie in the future."""
+    took = spelt(report["summary"]["took_s"])
+    if report["run"]["status"] == "succeeded":
+        return _("It ended after {took} of simulated time: everything is back.", took=took)
+    return _("It ended after {took} of simulated time: not everything came back.", took=took)
 
 
 def _dry_words(report: Json) -> str:
