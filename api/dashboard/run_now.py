@@ -76,7 +76,8 @@ def tally(state: RunState, run: Json) -> list[tuple[str, int]]:
 class Outlook(NamedTuple):
     """When the run ends, as far as anybody can tell, against its objective.
 
-    ``verdict``: good, late (it is more likely missed than met), tight (it may be), over, or empty
+    ``verdict``: good, late (it is more likely missed than met), tight (it may be), over, unsure
+    (what comes up by itself is in time, and ``is_partial``: that is not everything), or empty
     where there is no objective. ``early`` None: nothing is forecast. ``broken`` is the first
     service that breaks its objective, ``basis`` says on what the rest stands. ``margin_s`` is
     negative where the objective is broken.
@@ -92,6 +93,7 @@ class Outlook(NamedTuple):
     used_s: float
     goal_s: float | None
     met: bool | None
+    is_partial: bool
 
 
 def outlook_of(run: Json, now: datetime) -> Outlook:
@@ -104,22 +106,29 @@ def outlook_of(run: Json, now: datetime) -> Outlook:
     likely, late = _moment(eta.get("p50")), _moment(eta.get("p90"))
     is_open = not run["ended_at"] and run["mode"] == "live"
     margin = (due - late).total_seconds() if due and late and is_open else None
+    is_partial = is_open and bool((run.get("eta_basis") or {}).get("incomplete"))
     return Outlook(
         early=eta.get("p50"),
         late=eta.get("p90"),
         due=due,
         margin_s=margin,
-        verdict=_verdict(due, likely, late, now) if is_open else "",
+        verdict=_verdict(due, likely, late, now, is_partial=is_partial) if is_open else "",
         broken=_first_broken(run, now) if is_open else None,
         basis=basis_words(run),
         used_s=used(run, now),
         goal_s=goal,
         met=met,
+        is_partial=is_partial,
     )
 
 
 def _verdict(
-    due: datetime | None, likely: datetime | None, late: datetime | None, now: datetime
+    due: datetime | None,
+    likely: datetime | None,
+    late: datetime | None,
+    now: datetime,
+    *,
+    is_partial: bool,
 ) -> str:
     if due is None:
         return ""
@@ -127,7 +136,9 @@ def _verdict(
         return "over"
     if likely is not None and likely > due:
         return "late"
-    return "tight" if late is not None and late > due else "good"
+    if late is not None and late > due:
+        return "tight"
+    return "unsure" if is_partial else "good"
 
 
 def _first_broken(run: Json, now: datetime) -> Json | None:
