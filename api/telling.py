@@ -19,6 +19,11 @@ def is_simulated(plan: Plan, connectors: Mapping[str, Mapping[str, Any]]) -> boo
     return used_types(plan, types) == {"simulated"}
 
 
+def is_simulated_fleet(connectors: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether there are hypervisors here, and every one of them is simulated."""
+    return set(connector_types(connectors).values()) == {"simulated"}
+
+
 def connector_types(connectors: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
     """Return the type of each configured connector, by name."""
     return {name: str(table.get("type", "")) for name, table in connectors.items()}

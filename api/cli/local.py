@@ -18,7 +18,7 @@ from api.reading import RunReader
 from api.reports.making import report_of
 from api.standing import readable, standing
 from api.status.board import board_json, board_of
-from api.telling import told_run, told_run_with_steps
+from api.telling import is_simulated_fleet, told_run, told_run_with_steps
 from drorch.access.checkpoints import as_json
 from drorch.journal.ledger import entries
 from drorch.journal.pages import RunFilter, recorded_json
@@ -150,7 +150,8 @@ class LocalAccess:
         plans = await readable(await self._app.shelf.plans(), _compiled)
         found = await standing(self._app, self._reader, plans, lambda run: self._line(run.id))
         zone = self._app.settings.server.timezone
-        return board_json(board_of(found, self._app.clock.now(), zone))
+        simulated = is_simulated_fleet(self._app.settings.connectors)
+        return board_json(board_of(found, self._app.clock.now(), zone, simulated=simulated))
 
     async def fleet(self) -> Json:
         stored = await self._app.shelf.plans()

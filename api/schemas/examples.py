@@ -178,6 +178,7 @@ EXAMPLES: Mapping[str, Any] = {
         "at": "2026-11-22T07:01:00.000Z",
         "stale_since": None,
         "timezone": "Europe/Rome",
+        "simulated": False,
         "state": "restoring",
         "services": [
             {

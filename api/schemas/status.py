@@ -32,10 +32,14 @@ class PublicService(Out):
 
 
 class PublicStatus(Out):
-    """``state`` is the worst of all; ``stale_since``: nothing newer was learned since then."""
+    """``state`` is the worst of all; ``stale_since``: nothing newer was learned since then.
+
+    ``simulated``: there are only invented machines here, nothing of it is about real services.
+    """
 
     at: str
     stale_since: str | None
     timezone: str
+    simulated: bool
     state: Literal["up", "restoring", "down", "unknown"]
     services: list[PublicService]

@@ -62,13 +62,15 @@ class Line:
 class Board:
     """All of them as they were ``at`` a moment.
 
-    ``stale_since`` is set when nothing newer could be learned for a while.
+    ``stale_since`` is set when nothing newer could be learned for a while. ``simulated``: there
+    are only invented machines behind it.
     """
 
     at: datetime
     zone: str
     lines: Sequence[Line]
     stale_since: datetime | None = None
+    simulated: bool = False
 
     @property
     def overall(self) -> State:
@@ -84,7 +86,9 @@ class Board:
         return replace(self, stale_since=self.at)
 
 
-def board_of(services: Sequence[Json], now: datetime, zone: str) -> Board:
+def board_of(
+    services: Sequence[Json], now: datetime, zone: str, *, simulated: bool = False
+) -> Board:
     """Return the board of *services* as `api.standing` tells them.
 
     A service that several plans have is one for citizens: whoever restores it is believed first,
@@ -95,7 +99,8 @@ def board_of(services: Sequence[Json], now: datetime, zone: str) -> Board:
         known = best.get(told["id"])
         if known is None or _rank(told) < _rank(known):
             best[told["id"]] = told
-    return Board(at=_floor(now), zone=zone, lines=[_line(told, now) for told in best.values()])
+    lines = [_line(told, now) for told in best.values()]
+    return Board(at=_floor(now), zone=zone, lines=lines, simulated=simulated)
 
 
 _SOURCES = ("run", "sighting", "ended_run", "nothing")
@@ -155,6 +160,7 @@ def board_json(board: Board) -> Json:
         "at": stamp(board.at),
         "stale_since": _stamped(board.stale_since),
         "timezone": board.zone,
+        "simulated": board.simulated,
         "state": board.overall,
         "services": [
             {
@@ -188,6 +194,7 @@ def board_from(told: Json) -> Board:
         at=datetime.fromisoformat(told["at"]),
         zone=told["timezone"],
         stale_since=_moment(told["stale_since"]),
+        simulated=told.get("simulated", False),  # a service of an older version says nothing of it
         lines=[
             Line(
                 id=each["id"],

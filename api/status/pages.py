@@ -18,6 +18,7 @@ from api.routes.desk import Desk
 from api.status.board import Board, board_of
 from api.status.bulletin import Bulletin
 from api.status.rendering import ASSETS, HERE_SERVED, STATIC, board_page, nothing_page
+from api.telling import is_simulated_fleet
 
 router = APIRouter()
 
@@ -31,9 +32,14 @@ def bulletin_of(desk: Desk) -> Bulletin:
 
     async def make() -> Board:
         zone = desk.app.settings.server.timezone
-        return board_of(await desk.services(), desk.app.clock.now(), zone)
+        services = await desk.services()
+        return board_of(services, desk.app.clock.now(), zone, simulated=_is_simulated(desk))
 
     return Bulletin(make)
+
+
+def _is_simulated(desk: Desk) -> bool:
+    return is_simulated_fleet(desk.app.settings.connectors)
 
 
 @router.get("/status", dependencies=[PUBLIC])
@@ -43,10 +49,11 @@ async def status_page(request: Request) -> Response:
     board = await bulletin.board()
     with speaking(_language(request)):
         if board is None:
+            page = nothing_page(HERE_SERVED, simulated=_is_simulated(request.app.state.desk))
             headers = {"Retry-After": _AGAIN, "Cache-Control": _BRIEFLY, **_spoken()}
-            return Response(nothing_page(HERE_SERVED), 503, headers, "text/html")
-        page = board_page(board, HERE_SERVED).encode()
-        return kept(request, page, "text/html", **_spoken())
+            return Response(page, 503, headers, "text/html")
+        page = board_page(board, HERE_SERVED)
+        return kept(request, page.encode(), "text/html", **_spoken())
 
 
 @router.get("/status/{name}", dependencies=[PUBLIC])

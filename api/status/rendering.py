@@ -66,9 +66,11 @@ def _environment() -> Environment:
 
 def board_page(board: Board, place: Place) -> str:
     """Return the page in the language spoken here."""
-    return _environment().get_template("board.html").render(board=board, place=place)
+    template = _environment().get_template("board.html")
+    return template.render(board=board, place=place, simulated=board.simulated)
 
 
-def nothing_page(place: Place) -> str:
+def nothing_page(place: Place, *, simulated: bool) -> str:
     """Return the page for when nothing is known at all."""
-    return _environment().get_template("nothing.html").render(place=place)
+    template = _environment().get_template("nothing.html")
+    return template.render(place=place, simulated=simulated)

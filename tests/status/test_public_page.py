@@ -14,7 +14,8 @@ import pytest
 from api.access import WantedToken, make_token
 from api.bootstrap import Application
 from api.callers import system_caller
-from api.status.rendering import ASSETS
+from api.status.rendering import ASSETS, HERE_SERVED, nothing_page
+from api.telling import is_simulated_fleet
 from api.version import VERSION
 from connectors.simulated import fleet as fleets
 from connectors.simulated.server import simulating
@@ -86,6 +87,46 @@ async def test_each_service_is_told_in_the_language_of_who_asks(
     assert 'lang="en"' in await shown(http, "/status?lang=xx")
 
 
+async def test_a_fleet_that_is_all_simulated_is_marked_in_every_form(
+    http: httpx2.AsyncClient, api: Caller, application: Application
+) -> None:
+    await api.store(json.dumps(PUBLIC))
+    await saw(application, registry=True, taxes=True)
+    for headers, mark, words in (
+        ({}, "SIMULATION", "says nothing about the real services"),
+        (ITALIAN, "SIMULAZIONE", "non dice nulla dei servizi reali"),
+    ):
+        page = await shown(http, **headers)
+        assert f"<title>[{mark}] " in page
+        board = page[page.index('<main id="board">') :]
+        assert f"<strong>{mark}</strong>" in board, "where the script exchanges it"
+        assert words in board
+        assert board.index(mark) < board.index("<h1>")
+    assert (await http.get("/status.json")).json()["simulated"] is True
+
+
+async def test_nothing_is_marked_where_there_is_more_than_a_simulator(tmp_path: Path) -> None:
+    url = "http://127.0.0.1:9"
+    real = {"type": "libvirt", "uri": "test:///default"}
+    for connectors in ({}, {"sim": {"type": "simulated", "url": url}, "real": real}):
+        config = settings(tmp_path / str(len(connectors)), url)
+        app = Application(config.model_copy(update={"connectors": connectors}))
+        assert not is_simulated_fleet(app.settings.connectors)
+    async with (
+        Application(settings(tmp_path / "none", url).model_copy(update={"connectors": {}})) as app,
+        calling(app) as http,
+    ):
+        page = await shown(http)
+        assert "SIMULATION" not in page
+        assert "<title>? No" in page or "<title>✓" in page
+        assert (await http.get("/status.json")).json()["simulated"] is False
+
+
+def test_the_page_that_knows_nothing_is_marked_as_well() -> None:
+    assert "SIMULATION" in nothing_page(HERE_SERVED, simulated=True)
+    assert "SIMULATION" not in nothing_page(HERE_SERVED, simulated=False)
+
+
 async def test_title_and_icon_follow_the_worst(
     http: httpx2.AsyncClient, api: Caller, application: Application
 ) -> None:
@@ -97,7 +138,7 @@ async def test_title_and_icon_follow_the_worst(
         await saw(application, **states)
         page = await shown(http)
         assert f"/status/{icon}" in page
-        assert f"<title>{title}" in page
+        assert f"<title>[SIMULATION] {title}" in page
 
 
 async def test_any_cache_may_keep_it_and_asks_whether_it_changed(

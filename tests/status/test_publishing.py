@@ -62,6 +62,32 @@ def test_every_file_is_there_for_everybody_to_read(tmp_path: Path) -> None:
     assert board_from(json.loads((out / "status.json").read_text())) == BOARD
 
 
+def test_the_files_of_a_simulated_fleet_say_so(tmp_path: Path) -> None:
+    publish(replace(BOARD, simulated=True), tmp_path)
+    for name, mark in (
+        ("index.html", "SIMULAZIONE"),
+        ("index.it.html", "SIMULAZIONE"),
+        ("index.en.html", "SIMULATION"),
+    ):
+        page = (tmp_path / name).read_text()
+        assert f"<title>[{mark}] " in page
+        assert f"<strong>{mark}</strong>" in page
+    told = json.loads((tmp_path / "status.json").read_text())
+    assert told["simulated"] is True
+    assert board_from(told).simulated
+    del told["simulated"]
+    assert not board_from(told).simulated, "a service of an older version"
+    publish(BOARD, tmp_path)
+    assert "SIMULAZIONE" not in (tmp_path / "index.html").read_text()
+
+
+async def test_the_local_store_knows_whether_it_is_simulated(tmp_path: Path) -> None:
+    async with Application(settings(tmp_path / "data", "http://127.0.0.1:9")) as app:
+        files = await published(app, tmp_path)
+    assert "SIMULAZIONE" in files["index.html"]
+    assert json.loads(files["status.json"])["simulated"] is True
+
+
 def test_everything_it_names_is_beside_it(tmp_path: Path) -> None:
     publish(BOARD, tmp_path)
     for page in tmp_path.glob("*.html"):
