@@ -6,7 +6,7 @@ bar has its own pattern, so that a copy in black and white still tells them apar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -33,10 +33,10 @@ _MOST_TICKS = 7
 
 def swatch(kind: str) -> Markup:
     """Return the sample of a kind of bar that stands in the legend."""
-    bar = "".join(_bar(kind, 0, 0, 24, "legend"))
+    bar, pattern = "".join(_bar(kind, 0, 0, 24, "legend")), _patterns("legend", [kind])
     return Markup(  # noqa: S704 (made of numbers and our own words)
         f'<svg width="24" height="{_BAR}" viewBox="0 0 24 {_BAR}" aria-hidden="true">'
-        f"<defs>{_patterns('legend')}</defs>{bar}</svg>"
+        f"<defs>{pattern}</defs>{bar}</svg>"
     )
 
 
@@ -88,7 +88,7 @@ def _sheet(rows: Sequence[Json], axis: _Axis, number: int, of: int) -> Markup:
         n=len(rows),
     )
     name = f"g{number}"
-    parts = [_paper(height), f"<defs>{_patterns(name)}</defs>", *axis.lines(height)]
+    parts = [_paper(height), f"<defs>{_patterns(name, _FILLS)}</defs>", *axis.lines(height)]
     for place, row in enumerate(rows):
         parts += _row(row, _TOP + place * _ROW, axis, name)
     return _svg(height, label, parts)
@@ -106,8 +106,11 @@ def _paper(height: float) -> str:
     return f'<rect width="{_WIDTH}" height="{height}" fill="{_PAPER}"/>'
 
 
-def _patterns(name: str) -> str:
-    """Return the patterns of the bars, named for this picture alone."""
+def _patterns(name: str, kinds: Collection[str]) -> str:
+    """Return the patterns of *kinds* of bars, named for this picture alone.
+
+    A page may name nothing twice: each sample of the legend has just its own.
+    """
     lines = {
         PEOPLE: '<path d="M0 6L6 0" stroke="#fff" stroke-width="1.2"/>',
         VENDORS: '<path d="M0 0L6 6M0 6L6 0" stroke="#fff" stroke-width="1.1"/>',
@@ -118,6 +121,7 @@ def _patterns(name: str) -> str:
         f'<pattern id="{name}-{kind}" width="6" height="6" patternUnits="userSpaceOnUse">'
         f'<rect width="6" height="6" fill="{_FILLS[kind]}"/>{line}</pattern>'
         for kind, line in lines.items()
+        if kind in kinds
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
 import zlib
@@ -36,6 +37,15 @@ def test_a_report_is_a_tagged_pdf() -> None:
     assert b"/StructTreeRoot" in told
     assert b"pdfuaid" in told
     assert b"/Lang" in told
+
+
+def test_nothing_in_it_is_named_twice(caplog: pytest.LogCaptureFixture) -> None:
+    need_module("weasyprint", why="the report as PDF", install=SYSTEM)
+    with caplog.at_level(logging.WARNING, "weasyprint"):
+        as_pdf(alone(eventful_report(), "it"))
+    told = [record.getMessage() for record in caplog.records]
+    assert told, "it complains of style that is for screens"
+    assert [words for words in told if "twice" in words] == []
 
 
 def test_nothing_is_fetched(tmp_path: Path) -> None:

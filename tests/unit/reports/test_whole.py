@@ -161,6 +161,17 @@ def test_the_mayors_page_says_it_in_plain_words() -> None:
     assert "signed check-point of 3 entries" in words
 
 
+@pytest.mark.parametrize("code", ["it", "en"])
+def test_nothing_on_paper_is_named_twice(code: str) -> None:
+    for report in (eventful_report(), piacenza()):
+        page = alone(report, code)
+        names = re.findall(r'\sid="([^"]*)"', page)
+        assert {"legend-people", "legend-check", "g1-people"} <= set(names)
+        assert sorted(names) == sorted(set(names))
+        used = set(re.findall(r"url\(#([^)]*)\)", page))
+        assert used <= set(names), "every pattern is there"
+
+
 _STATUSES = {"healthy", "failed", "blocked", "waiting", "live", "drill", "vendor", "people"}
 _UNITS = {"min", "SHA", "drorch", "UTC", "steps", "expect", "retry", "attempts", "agent", "verify"}
 
