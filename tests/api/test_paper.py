@@ -18,6 +18,7 @@ from api.routes.idempotency import Effect
 from api.runbook.codes import codes_of
 from api.runbook.page import as_page
 from tests.api.desk import Caller
+from tests.api.test_pages import show
 
 CODES = codes_of("town", ["san", "db", "web", "mail"])
 
@@ -122,6 +123,23 @@ async def test_the_print_page_of_a_plan(api: Caller) -> None:
     assert 'lang="it"' in italian.text
     assert (await api.http.get("/plans/nothing/runbook")).status_code == 404
     assert (await api.http.get("/plans/town/runbook?revision=7")).status_code == 404
+
+
+async def test_the_page_of_a_run_leads_to_its_paper(api: Caller, engine: Application) -> None:
+    await api.store()
+    run = await api.start()
+    await api.asks(run, "san")
+    page = await show(api.http, f"/runs/{run}")
+    leads = [a for a in page.all("a") if a.get("href") == f"/runs/{run}/runbook"]
+    assert len(leads) == 2, "at its head, and where the whole run is decided about"
+    assert "Paper Plan" in page.words
+    assert "Print it, to go on by paper" in page.words
+    assert f"Run {run}" in (await api.http.get(str(leads[0]["href"]))).text
+    await api.post(f"/runs/{run}/steps/san/approve", 200)
+    await api.status(run, "succeeded")
+    over = await show(api.http, f"/runs/{run}")
+    assert "Paper Plan" in over.words
+    assert "Print it, to go on by paper" not in over.words
 
 
 async def test_the_print_page_of_a_run_ticks_what_is_done(api: Caller, engine: Application) -> None:
