@@ -12,6 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from api.event_words import paper_word
 from api.locale import day_and_time, hour_and_minute, signed, spelt
 from api.rendering.pages import STYLE, Pages
 from api.reports.drawing import burn_up_chart, gantt_charts, swatch
@@ -66,6 +67,7 @@ def report_context(report: Json, now: datetime) -> dict[str, Any]:
         "said": said,
         "solved": solved,
         "did": did_words,
+        "ticked": paper_word,
         "event": event_words,
         "kind": kind_words,
     }
@@ -88,6 +90,7 @@ def _lists(report: Json) -> dict[str, Any]:
     path = report["critical_path"]
     return {
         "left": _first(left, _LINES),
+        "paper": _first([s for s in steps if s["from_paper"]], _LINES),
         "acts": _first(report["acts"], _LINES),
         "manual": _first(report["manual"], _LINES),
         "failures": _first(report["failures"], _LINES),
