@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import typer
 from typer.exceptions import TyperException
 from typer.main import get_command
 
@@ -38,7 +39,7 @@ def _carried_out(given: Sequence[str]) -> int:
     program.remember(ordered)
     try:
         code = _command()(ordered, prog_name="drorch", standalone_mode=False)
-    except (KeyboardInterrupt, asyncio.CancelledError):
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
         note(_("interrupted"))
         return Exit.INTERRUPTED
     except BrokenPipeError:

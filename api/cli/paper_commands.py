@@ -13,8 +13,9 @@ import typer
 from api.cli.access import Access, Json, find_run
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.exits import Exit, WrongUseError
-from api.cli.paper_sheet import Line, result_of, sheet, time_of
+from api.cli.paper_sheet import Line, result_of, sheet, sheet_of, time_of
 from api.cli.program import repeat_options
+from api.cli.prompts import confirm, prompt
 from api.cli.runs_commands import As, Run
 from api.cli.screen import Format, complain, is_interactive, note, print_json, print_table, say
 from api.cli.spans import day_and_time
@@ -96,16 +97,20 @@ async def _paper(
                 _("the run {run} has ended: nothing is entered into it any more", run=run["id"]),
                 hint=_("start a new run; machines that run are found running and only verified"),
             )
-        ticks = list(_asked(run)) if lines is None else _understood(run, lines)
-        if not ticks:
-            note(_("nothing to enter"))
-            return Exit.DONE
-        if as_ is Format.TABLE:
-            _show(run, ticks)
-        question = _("Enter this into {run}?", run=run["id"])
-        if asks and not typer.confirm(question, err=True):
-            note(_("nothing was entered"))
-            return Exit.DONE
+        ticks = list[Tick]() if lines is None else _understood(run, lines)
+        try:
+            ticks.extend(_asked(run) if lines is None else ())
+            if not ticks:
+                note(_("nothing to enter"))
+                return Exit.DONE
+            if as_ is Format.TABLE:
+                _show(run, ticks)
+            if asks and not confirm(_("Enter this into {run}?", run=run["id"])):
+                note(_("nothing was entered"))
+                return Exit.DONE
+        except typer.Abort:
+            _keep(run, ticks if lines is None else ())
+            raise
         entered = [await _enter(access, run, tick) for tick in ticks]
     return _told(run, entered, as_)
 
@@ -151,18 +156,28 @@ def _asked(run: Json) -> Iterator[Tick]:
     """Ask for one tick after the other, until there is no code."""
     note(_("one line after the other; Enter without a code when the paper is finished"))
     by = ""
-    while code := typer.prompt(_("code"), default="", show_default=False, err=True).strip():
+    while code := prompt(_("code"), default="", show_default=False).strip():
         try:
             step = _step(run, code)
             note(f"  {step}  {_title(run, step)}")
-            at = typer.prompt(_("time (HH:MM)"), err=True)
-            by = typer.prompt(_("name or initials"), default=by or None, err=True)
-            result = typer.prompt(_("done, skipped or failed"), default="done", err=True)
-            comment = typer.prompt(_("note"), default="", show_default=False, err=True)
+            at = prompt(_("time (HH:MM)"))
+            by = prompt(_("name or initials"), default=by or None)
+            result = prompt(_("done, skipped or failed"), default="done")
+            comment = prompt(_("note"), default="", show_default=False)
             line = Line(place="", code=step, at=at, by=by, result=result, comment=comment)
             yield _tick(run, line)
         except WrongUseError as error:
             complain(error.message, error.hint)
+
+
+def _keep(run: Json, ticks: Sequence[Tick]) -> None:
+    """Show what was typed as a sheet: whoever was interrupted need not type it again."""
+    note(_("nothing was entered"))
+    if not ticks:
+        return
+    note(_("what was typed, as a sheet for --from:"))
+    for row in sheet_of(ticks, run["timezone"]):
+        note(row)
 
 
 def _title(run: Json, step: str) -> str:

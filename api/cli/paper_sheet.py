@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -12,6 +12,7 @@ from io import StringIO
 from api.cli.exits import WrongUseError
 from api.cli.spans import in_zone
 from api.locale import _
+from api.on_paper import Tick
 from drorch.run.status import PaperResult
 
 _CLOCK = re.compile(r"(\d{1,2})[:.](\d{2})")
@@ -112,3 +113,13 @@ def sheet(text: str) -> Iterator[Line]:
 
 def _rest(cells: list[str]) -> dict[str, str]:
     return dict(zip(("by", "result", "comment"), cells, strict=False))
+
+
+def sheet_of(ticks: Iterable[Tick], zone: str) -> list[str]:
+    """Return *ticks* as the lines of a CSV that `sheet` reads."""
+    out = StringIO()
+    write = csv.writer(out, lineterminator="\n").writerow
+    for tick in ticks:
+        at = in_zone(tick.done_at, zone).isoformat(timespec="minutes")
+        write((tick.step, at, tick.by, tick.result, tick.comment))
+    return out.getvalue().splitlines()

@@ -11,6 +11,7 @@ import typer
 
 from api.bootstrap import Application
 from api.callers import system_caller
+from api.cli import prompts
 from api.cli.context import Surroundings, finish, run_async, surroundings
 from api.cli.driving import Manner, carry_on
 from api.cli.exits import Exit, WrongUseError
@@ -198,11 +199,11 @@ async def _looked_at(app: Application, chosen: ChosenPlan, plan: Plan, asked: _A
         if found["hint"]:
             note(f"         {told(found['hint'])}", style="dim")
     if asked.confirm is None:
-        await asyncio.to_thread(_confirm, chosen.plan, plan, len(look.errors))
+        await _confirm(chosen.plan, plan, len(look.errors))
     return look
 
 
-def _confirm(whole: Plan, plan: Plan, errors: int) -> None:
+async def _confirm(whole: Plan, plan: Plan, errors: int) -> None:
     machines = sum(step.machine is not None for step in plan.steps)
     connectors = sorted({s.machine.connector for s in plan.steps if s.machine is not None})
     words = ngettext(
@@ -213,8 +214,12 @@ def _confirm(whole: Plan, plan: Plan, errors: int) -> None:
     )
     found = _("; errors were found: {n}", n=errors) if errors else ""
     note(f"{words}{found}.", style="bold red")
-    typed = typer.prompt(_("Type the plan's id ({plan}) to go on", plan=whole.id), err=True)
-    if typed.strip() != whole.id:
+    try:
+        typed = await prompts.line(_("Type the plan's id ({plan}) to go on", plan=whole.id))
+    except (asyncio.CancelledError, typer.Abort):
+        note(_("nothing was started"))
+        raise
+    if typed != whole.id:
         raise WrongUseError(
             _(
                 "{typed} is not {plan}: nothing was started",

@@ -17,6 +17,7 @@ from api.callers import system_caller
 from api.cli.access import Json
 from api.cli.context import Surroundings, run_async, surroundings
 from api.cli.exits import WrongUseError
+from api.cli.prompts import prompt
 from api.cli.runs_commands import As
 from api.cli.screen import Format, note, print_json, print_table, say
 from api.locale import _, pgettext
@@ -62,9 +63,9 @@ def _password(file: Path | None) -> str:
     least = _("at least {n} characters; three or four words are easy to keep", n=SHORTEST_PASSWORD)
     note(least)
     while True:
-        first = typer.prompt(_("Password"), hide_input=True, err=True)
-        if first == typer.prompt(_("Once more"), hide_input=True, err=True):
-            return str(first)
+        first = prompt(_("Password"), hide_input=True)
+        if first == prompt(_("Once more"), hide_input=True):
+            return first
         typer.echo(_("Error: The two entered values do not match."), err=True)
 
 

@@ -8,6 +8,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import sys
 import termios
@@ -44,6 +45,7 @@ class Terminal:
             env=environment,
             cwd=where.folder,
             start_new_session=True,
+            preexec_fn=_own,
         )
         os.close(slave)
         return cls(process, master)
@@ -76,6 +78,20 @@ class Terminal:
         except OSError:  # the other end is closed
             asyncio.get_running_loop().remove_reader(self._master)
 
+    async def ended(self) -> tuple[int, str]:
+        """Wait until the process is gone; return its exit code and what was shown until then."""
+        code = await asyncio.wait_for(self.process.wait(), PATIENCE)
+        await asyncio.sleep(0)  # what was shown last is read
+        self._read_rest()
+        return code, _CONTROL.sub("", self._shown)
+
+    def _read_rest(self) -> None:
+        with contextlib.suppress(OSError):
+            while select.select([self._master], [], [], 0)[0]:
+                if not (data := os.read(self._master, 65536)):
+                    return
+                self._shown += data.decode(errors="replace")
+
     async def end(self) -> None:
         """Press ctrl-C's equivalent until the process is gone."""
         if self.process.returncode is None:
@@ -83,3 +99,8 @@ class Terminal:
         await asyncio.wait_for(self.process.wait(), PATIENCE)
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
+
+
+def _own() -> None:
+    """Make the terminal the process's own: ctrl-C comes as a signal, as to somebody who sits there."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)

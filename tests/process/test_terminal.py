@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -106,3 +108,75 @@ async def test_a_run_that_nobody_drives_says_so_and_can_be_aborted(
         if watching is not None:
             await watching.end()
     assert not simulator.world.log
+
+
+INTERRUPT, END = "\x03", "\x04"
+QUIET = 130
+
+
+def says_nothing_odd(shown: str) -> None:
+    for word in ("unforeseen", "Traceback", "Abort", "stays open"):
+        assert word not in shown, shown
+
+
+@pytest.mark.parametrize("key", [INTERRUPT, END])
+async def test_a_live_run_that_is_not_confirmed_after_all(
+    tmp_path: Path, simulator: Simulator, key: str
+) -> None:
+    where = Installation(tmp_path, simulator.url)
+    terminal = await Terminal.of(where, "run", where.plan(TWO), "--mode", "live")
+    await terminal.shows("to go on: ")
+    terminal.type(key)
+    code, shown = await terminal.ended()
+    assert code == QUIET
+    assert "nothing was started" in shown
+    says_nothing_odd(shown)
+    code, out, complaints = await where.drorch("runs")
+    assert (code, "two-1" in out + complaints) == (0, False)
+    assert not simulator.world.log
+
+
+@pytest.mark.parametrize("key", [INTERRUPT, END])
+async def test_a_password_that_is_not_typed_after_all(
+    tmp_path: Path, simulator: Simulator, key: str
+) -> None:
+    where = Installation(tmp_path, simulator.url)
+    terminal = await Terminal.of(where, "user", "add", "ada", "--role", "viewer")
+    await terminal.shows("Password: ")
+    terminal.type(key)
+    code, shown = await terminal.ended()
+    assert code == QUIET
+    says_nothing_odd(shown)
+    assert "ada" not in (await where.drorch("user", "list"))[1]
+
+
+async def test_a_sheet_that_was_half_typed_is_not_lost(
+    tmp_path: Path, simulator: Simulator
+) -> None:
+    where = Installation(tmp_path, simulator.url)
+    assert (await where.drorch("run", where.plan(TWO), *LIVE, "--no-input"))[0] == 3
+    now = datetime.now(ZoneInfo((await where.report("two-1"))["run"]["timezone"]))
+    terminal = await Terminal.of(where, "paper", "last")
+    for asked, typed in (
+        ("code: ", "san"),
+        ("time (HH:MM): ", f"{now:%H:%M}"),
+        ("name or initials: ", "Maria, R."),
+        ("failed [done]: ", ""),
+        ("note: ", "all green"),
+        ("code: ", "net"),
+    ):
+        await terminal.shows(asked)
+        terminal.type(f"{typed}\r")
+    await terminal.shows("time (HH:MM): ")
+    terminal.type(INTERRUPT)
+    code, shown = await terminal.ended()
+    assert code == QUIET
+    says_nothing_odd(shown)
+    assert "nothing was entered" in shown
+    assert (await step(where, "san"))["status"] == "waiting"
+    kept = next(line for line in shown.splitlines() if line.startswith("san,"))
+    (tmp_path / "kept.csv").write_text(kept)
+    code, out, complaints = await where.drorch(
+        "paper", "last", "--from", str(tmp_path / "kept.csv")
+    )
+    assert (code, "1 tick is entered" in out) == (0, True), complaints
