@@ -56,7 +56,11 @@ def runbook(
     found, revision = run_async(named_plan(where, plan))
     with speaking(str(lang) if lang else language()):
         settings = where.settings()
-        around = Around(types=connector_types(settings.connectors), callouts=settings.callouts)
+        around = Around(
+            types=connector_types(settings.connectors),
+            callouts=settings.callouts,
+            secrets=settings.secrets,
+        )
         book = contents_of(
             select(found, only) if only else found,
             at=datetime.now(UTC),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from api.locale import _, ngettext, spelt
 from api.runbook.callouts import callout_by_hand
+from connectors.secrets import SecretRef
 from drorch.model.plan import CheckSpec, MachineRef
 
 _NO_INPUT = "</dev/null"
@@ -35,6 +36,12 @@ class Around:
 
     types: Mapping[str, str]
     callouts: Mapping[str, Mapping[str, Any]]
+    secrets: Mapping[str, SecretRef] = field(default_factory=dict)
+    """Where each is kept, by name."""
+
+    def callout(self, name: str, arguments: Mapping[str, str]) -> str:
+        """Return how a callout is made by hand."""
+        return callout_by_hand(name, arguments, self.callouts, self.secrets)
 
 
 def by_hand(check: CheckSpec, machine: MachineRef | None, around: Around) -> Look:
@@ -60,7 +67,7 @@ def _ways(check: CheckSpec, machine: MachineRef | None, around: Around) -> _Way:
     if check.kind == "agent":
         return _agent(machine, around)
     if check.kind == "callout":
-        command = callout_by_hand(given["name"], given.get("with") or {}, around.callouts)
+        command = around.callout(given["name"], given.get("with") or {})
         return command, _("it ends without an error")
     return _KINDS[check.kind](given)
 

@@ -9,7 +9,6 @@ from datetime import datetime
 from api import by_hand as hypervisor
 from api.locale import _, hour_and_minute, of_plan, spelt
 from api.locale.statuses import status_word
-from api.runbook.callouts import callout_by_hand
 from api.runbook.checks import Around, Look, address_of, by_hand
 from api.runbook.codes import codes_of
 from drorch.model.graph import Graph, expected
@@ -216,7 +215,7 @@ class _Writer:
         """Return the command that does the step's action, or else advice in words."""
         action = step.action
         if isinstance(action, Callout):
-            return callout_by_hand(action.name, action.arguments, self._around.callouts), ""
+            return self._around.callout(action.name, action.arguments), ""
         if (machine := step.machine) is None:
             return "", ""
         kind = self._around.types.get(machine.connector, "")

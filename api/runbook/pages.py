@@ -49,4 +49,8 @@ async def run_on_paper(run: str, desk: TheDesk) -> HTMLResponse:
 
 def _around(desk: Desk) -> Around:
     settings = desk.app.settings
-    return Around(types=connector_types(settings.connectors), callouts=settings.callouts)
+    return Around(
+        types=connector_types(settings.connectors),
+        callouts=settings.callouts,
+        secrets=settings.secrets,
+    )

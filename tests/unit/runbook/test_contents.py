@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from api.locale import LANGUAGES, speaking
-from api.runbook.callouts import callout_by_hand
 from api.runbook.checks import _KINDS, Around, by_hand
 from api.runbook.contents import Runbook, limits, runbook
 from api.runbook.page import as_html
@@ -171,22 +170,6 @@ def test_the_agent_is_asked_as_its_hypervisor_does(kind: str, machine: str, comm
 def test_hostile_hosts_are_quoted() -> None:
     check = CheckSpec(kind="tcp", name="t", params={"host": "a; rm -rf /", "port": 1})
     assert by_hand(check, None, AROUND).command == "nc -vz -w 5 'a; rm -rf /' 1"
-
-
-def test_a_callout_is_shown_without_secrets() -> None:
-    table: dict[str, dict[str, Any]] = {
-        "c": {
-            "command": ["/bin/x", "--token", "abc123", "--pass=def456", "{zone}", "--api-key", "g"]
-        },
-        "hook": {"url": "https://user:word@host:8443/path?key=secret", "secret": "name"},
-    }
-    told = callout_by_hand("c", {"zone": "a b"}, table)
-    assert told == "/bin/x --token '***' --pass=def456 'a b' --api-key '***'"
-    hook = callout_by_hand("hook", {}, table)
-    assert "https://host:8443/path" in hook
-    assert "word" not in hook
-    assert "secret" not in hook
-    assert "[callouts.nowhere]" in callout_by_hand("nowhere", {}, table)
 
 
 def test_a_run_has_its_ticks_on_paper() -> None:
