@@ -264,6 +264,7 @@ def why(step: Json, now: datetime) -> str:
     return waits_for or told("its turn")
 
 
+_MINUTE = 60.0
 _EVIDENCE = re.compile(r"asked (?P<asked>.+?): (?P<answer>.+)", re.DOTALL)
 
 
@@ -344,7 +345,10 @@ def elsewhere(service: Json, now: datetime) -> str:
 
 
 def service_time(service: Json, run: Json, now: datetime) -> str:
-    """Return a service's recovery time so far against its objective."""
+    """Return a service's recovery time so far against its objective.
+
+    Until it is back, or late, the time is told to the minute: a name beside it needs the room.
+    """
     if service["rta"] is not None:
         return _against(service["rta"], service["rto"], late=service["met"] is False)
     if service["external"]:
@@ -354,7 +358,9 @@ def service_time(service: Json, run: Json, now: datetime) -> str:
     if began is None:
         return spelt(service["rto"]) if service["rto"] else ""
     used = (ended - began).total_seconds()
-    return _against(used, service["rto"], late=bool(service["rto"] and used > service["rto"]))
+    is_late = bool(service["rto"] and used > service["rto"])
+    told = used if is_late or used < _MINUTE else used // _MINUTE * _MINUTE
+    return _against(told, service["rto"], late=is_late)
 
 
 def _against(used: float, goal: float | None, *, late: bool) -> str:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from api.cli.behind import count_behind
-from api.cli.board import Board, why
+from api.cli.board import Board, service_time, why
 from api.cli.follow import PlainLines
 from api.cli.live import View
 from api.wording import short_evidence
@@ -140,3 +140,13 @@ def test_drawing_the_story_is_quick_enough_to_follow(journal: Sequence[Event]) -
         return (loop.time() - began) / 10
 
     assert asyncio.run(draw()) < 0.25
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(45, "45 s of 20 min"), (260, "4 min of 20 min"), (1230, "20 min 30 s of 20 min LATE")]
+)  # fmt: skip
+def test_a_service_that_is_not_back_is_told_to_the_minute(seconds: int, words: str) -> None:
+    began = datetime(2026, 11, 22, 3, 7, tzinfo=UTC)
+    run = {"started_at": began.isoformat(), "ended_at": None}
+    service = {"rta": None, "rto": 1200.0, "external": False, "met": None}
+    assert service_time(service, run, began + timedelta(seconds=seconds)) == words
