@@ -78,9 +78,12 @@ crash: $(READY) ## kill the orchestrator at KILLS random moments, and see that n
 	DRORCH_KILLS=$(or $(KILLS),100) $(RUN)/python -m pytest --timeout 3600 -m process $(PYTEST_ARGS) tests/process
 
 chaos: $(READY) ## kills, take-overs, dead databases, full disks, stepped clocks on real processes (root; an hour)
+	status=0; \
 	DRORCH_KILLS=$(or $(KILLS),200) $(RUN)/python -m pytest -n $(WORKERS) --dist worksteal --timeout 3600 \
-		-m chaos --ignore tests/chaos/test_takeover.py $(PYTEST_ARGS) tests/chaos
-	DRORCH_TAKEOVERS=$(TAKEOVERS) $(RUN)/python -m pytest -s --timeout 3600 $(PYTEST_ARGS) tests/chaos/test_takeover.py
+		-m chaos --ignore tests/chaos/test_takeover.py $(PYTEST_ARGS) tests/chaos || status=$$?; \
+	DRORCH_TAKEOVERS=$(TAKEOVERS) $(RUN)/python -m pytest -s --timeout 3600 $(PYTEST_ARGS) tests/chaos/test_takeover.py \
+		|| status=$$?; \
+	exit $$status
 
 chaos-sample: ## a sample of it, other cases each time: 40 kills, 6 take-overs, minutes
 	@$(MAKE) --no-print-directory chaos KILLS=40 TAKEOVERS=6
