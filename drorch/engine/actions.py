@@ -11,6 +11,7 @@ import structlog
 
 from drorch.engine import orders
 from drorch.engine.orders import Errand
+from drorch.engine.stopping import is_stopped
 from drorch.engine.verification import BrokenCheckError, Verification
 from drorch.engine.world import World
 from drorch.failpoints import reach
@@ -57,7 +58,7 @@ class Performer:
             try:
                 self._post(await self._come_of(effect, foreseen))
             except (Exception, asyncio.CancelledError) as error:
-                if _is_stopped(error):
+                if is_stopped(error):
                     raise
                 # A defect in an adapter concerns one step; the town still needs its other machines.
                 step = self._state.step(effect.number)
@@ -94,13 +95,6 @@ class Performer:
             case _:
                 assert_never(effect.kind)
         return await order(_errand(effect, state, world, foreseen))
-
-
-def _is_stopped(error: BaseException) -> bool:
-    """Tell whether this task was told to stop; an adapter may also have cancelled itself."""
-    own = asyncio.current_task()
-    stopped = own is not None and own.cancelling() > 0
-    return stopped and isinstance(error, asyncio.CancelledError)
 
 
 def _errand(effect: Effect, state: RunState, world: World, foreseen: float | None) -> Errand:

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 import structlog
 
+from drorch.engine.stopping import is_stopped
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Prober, Verdict
 from drorch.run.words import seen_by
@@ -60,7 +61,9 @@ async def _probe(
         except TimeoutError:
             told = f"no answer within {limit:g} s"
             return CheckResult(verdict=Verdict.UNREACHABLE, evidence=told)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if is_stopped(error):
+                raise
             # A defect in a check must not end a recovery that does not even need it.
             log.exception("external.broke", service=service, check=check.name)
             told = f"unexpected {type(error).__name__}: {str(error)[:300]}"

@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+import structlog
+
+from drorch.engine.stopping import is_stopped
 from drorch.model.plan import CheckSpec, MachineRef
 from drorch.ports.check import CheckResult, Prober, Verdict
 from drorch.run.seen import CheckSeen
 from drorch.run.words import seen_by
+
+log = structlog.get_logger()
 
 FASTEST = 0.25
 """Seconds between two attempts at the beginning, and to confirm a first success."""
@@ -73,7 +78,7 @@ class Verification:
     async def _watch(self, place: int, check: CheckSpec) -> None:
         since: float | None = None
         while True:
-            result = await self._prober.probe(check, self._machine)
+            result = await self._probe(check)
             now = asyncio.get_running_loop().time()
             confirmed = since is not None
             since = (since if since is not None else now) if result.healthy else None
@@ -82,6 +87,18 @@ class Verification:
             if result.verdict is Verdict.BROKEN:
                 raise BrokenCheckError(check, result)
             await asyncio.sleep(self._pause(place, check, since, now))
+
+    async def _probe(self, check: CheckSpec) -> CheckResult:
+        try:
+            return await self._prober.probe(check, self._machine)
+        except asyncio.CancelledError as error:
+            if is_stopped(error):
+                raise
+            # Raised on, it would end this watch and tell nobody: the step would wait for a check
+            # that is not asked any more, and its machine might be restarted for that.
+            log.exception("check.broke", check=check.name)
+            told = f"unexpected {type(error).__name__}: {str(error)[:300]}"
+            return CheckResult(verdict=Verdict.BROKEN, evidence=told)
 
     def _note(self, place: int, check: CheckSpec, result: CheckResult) -> None:
         self._last[place] = result

@@ -28,7 +28,7 @@ WELL = CheckResult(verdict=Verdict.HEALTHY, evidence="200")
 UNWELL = CheckResult(verdict=Verdict.UNWELL, evidence="503")
 BROKEN = CheckResult(verdict=Verdict.BROKEN, evidence="the secret 'x' is not configured")
 
-Answers = Callable[[int, float], CheckResult | Exception | None]
+Answers = Callable[[int, float], CheckResult | BaseException | None]
 """From how often it was asked before, and the time, to the answer; None never comes."""
 
 
@@ -60,13 +60,13 @@ class Front(StageProber):
         if answer is None:
             await asyncio.Event().wait()
         await asyncio.sleep(0.01)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         assert answer is not None
         return answer
 
 
-def always(answer: CheckResult | Exception | None) -> Answers:
+def always(answer: CheckResult | BaseException | None) -> Answers:
     return lambda _before, _now: answer
 
 
@@ -193,6 +193,17 @@ def test_a_check_that_breaks_is_unknown_and_ends_no_run(alone: timedelta) -> Non
     assert took(stage) == alone
     assert told(stage) == [("taxes", None, 0), ("post", None, 0)]
     assert "RuntimeError: boom" in stage.state.externals["taxes"].evidence
+
+
+def test_a_check_that_cancels_itself_is_unknown_and_is_asked_again(alone: timedelta) -> None:
+    def story(before: int, _now: float) -> CheckResult | BaseException:
+        return asyncio.CancelledError("pool") if before < 2 else WELL
+
+    stage, _ = played(town(external("taxes"), external("post")), {"taxes": story})
+    assert took(stage) == alone
+    assert [healthy for name, healthy, _ in told(stage) if name == "taxes"] == [None, True]
+    first = next(e for e in stage.events if isinstance(e, ev.ServiceSeen) and e.service == "taxes")
+    assert "CancelledError: pool" in first.evidence
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from drorch.engine.virtual import run_virtually
 from drorch.errors import JournalConflictError
-from drorch.model.plan import CheckSpec, MachineRef, Plan, Service
+from drorch.model.plan import CheckSpec, MachineRef, OnFailure, OnUnhealthy, Plan, Service
 from drorch.ports.check import CheckResult
 from drorch.ports.connector import Order, Permit, Survey
 from drorch.run import commands as cmd
@@ -124,6 +124,27 @@ def test_an_adapter_that_cancels_itself_is_a_defect_and_no_silence() -> None:
     assert [(event.at - T0).total_seconds() < 1 for event in doubts] == [True]
     assert len(stage.starts()) == 1
     assert stage.state.status is RunStatus.SUCCEEDED
+
+
+def test_a_check_that_cancels_itself_restarts_no_machine() -> None:
+    class Torn(StageProber):
+        @override
+        async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
+            await super().probe(check, machine)
+            raise asyncio.CancelledError
+
+    async def play() -> Stage:
+        restarted = vm("1", on_unhealthy=OnUnhealthy.RESTART, on_failure=OnFailure.CONTINUE)
+        stage = staged(plan(restarted))
+        stage.prober = Torn(stage.world)
+        await stage.recover()
+        return stage
+
+    stage = run_virtually(play())
+    failed = [event for event in stage.events if isinstance(event, ev.AttemptFailed)]
+    assert ["unexpected CancelledError" in event.detail for event in failed] == [True]
+    assert (failed[0].at - T0).total_seconds() < 60, "nobody waited for its time to run out"
+    assert len(stage.starts()) == 1
 
 
 def test_a_decision_that_nobody_can_decide_is_refused_and_ends_no_run() -> None:

@@ -12,7 +12,7 @@ import pytest
 from drorch.engine.verification import BrokenCheckError, Verification
 from drorch.engine.virtual import run_virtually
 from drorch.model.plan import CheckSpec, MachineRef
-from drorch.ports.check import CheckResult, Verdict
+from drorch.ports.check import CheckResult, Prober, Verdict
 from drorch.run.seen import CheckSeen
 
 
@@ -139,3 +139,39 @@ def test_a_check_that_begins_to_hold_is_told_while_another_does_not() -> None:
     told = hold(TimedProber(second_is_late), spec("a"), spec("b"))[2]
     assert ("a", Verdict.HEALTHY) in told
     assert ("b", Verdict.HEALTHY) not in told, "the last one is told by the step's end"
+
+
+class Torn:
+    """Cancels itself when asked for ``sql``, as a connection pool of its own might."""
+
+    async def probe(self, check: CheckSpec, machine: MachineRef | None) -> CheckResult:
+        del machine
+        await asyncio.sleep(0.01)
+        if check.name == "sql":
+            raise asyncio.CancelledError
+        return CheckResult(verdict=Verdict.HEALTHY, evidence="open")
+
+
+def verified(prober: Prober, *checks: CheckSpec) -> Verification:
+    return Verification(prober, None, checks, lambda _check, _result: None)
+
+
+def test_a_check_that_cancels_itself_is_a_defect_and_no_silence() -> None:
+    async def play() -> float:
+        with pytest.raises(BrokenCheckError, match="sql: unexpected CancelledError"):
+            await asyncio.wait_for(verified(Torn(), spec("tcp"), spec("sql")).hold(), 600)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(play()) < 1
+
+
+def test_who_is_told_to_stop_verifying_stops() -> None:
+    async def play() -> None:
+        holding = asyncio.create_task(verified(Torn(), spec("tcp", stable=60)).hold())
+        await asyncio.sleep(0.005)  # it is being asked
+        holding.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await holding
+        assert len(asyncio.all_tasks()) == 1
+
+    run_virtually(play())
