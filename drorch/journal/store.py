@@ -18,12 +18,14 @@ from drorch.errors import (
     JournalConflictError,
     JournalDamagedError,
     JournalError,
+    JournalUnavailableError,
     MachineClaimedError,
     RunNotFoundError,
 )
 from drorch.failpoints import reach
 from drorch.journal import codec
 from drorch.journal.backend import Backend, store_append
+from drorch.journal.birth import new_run, was_begun
 from drorch.journal.holds import forbidden, look_up, soonest
 from drorch.journal.ledger import recorded
 from drorch.journal.listening import Listener
@@ -161,13 +163,19 @@ class Store:
         owner: Ownership | None,
         act: Act | None = None,
     ) -> tuple[str, Lease | None]:
-        """Create a run, as `create_run` does, that *owner* has before anybody else can see it."""
+        """Create a run, as `create_run` does, that *owner* has before anybody else can see it.
+
+        Whoever is told `JournalUnavailableError` may rely on it that there is no such run, unless
+        it says that this is not known.
+        """
         taken: list[Lease | None] = []
+        made: list[Append] = []
 
         def work(connection: Connection) -> str:
+            made.clear()
             reach("run.create.before")
             refuse_claimed(connection, claims)
-            run = _new_run(connection, plan, mode)
+            run = new_run(connection, plan, mode)
             taken.append(owner.newborn(run, connection) if owner is not None else None)
             events = build(run)
             if claims:
@@ -176,6 +184,7 @@ class Store:
             self.backend.notify(connection, f"new {run}")
             append = _append(run, events, after=0, answers=(), epoch=None)
             store_append(connection, append, self.backend.txn(connection))
+            made.append(append)
             return run
 
         if owner is not None:
@@ -184,6 +193,10 @@ class Store:
         try:
             run = await self._first_come(recorded(work, act) if act is not None else work)
             kept = taken[-1]
+        except JournalUnavailableError as error:
+            if not made or not await was_begun(made[0], error, self._writer.run_work):
+                raise
+            run, kept = made[0].run, taken[-1]
         finally:
             for lease in taken:  # of attempts where somebody else was quicker
                 if lease is not None and lease is not kept:
@@ -355,23 +368,6 @@ def _append(
         now=stamp(datetime.now(UTC)) if answers else "",
         ending=Ending(str(ended.status), stamp(ended.at)) if ended else None,
     )
-
-
-def _new_run(connection: Connection, plan: str, mode: str) -> str:
-    query = select(runs_.c.number).where(runs_.c.plan == plan).order_by(runs_.c.number.desc())
-    number = (connection.execute(query.limit(1)).scalar() or 0) + 1
-    run = f"{plan}-{number}"
-    row = {
-        "id": run,
-        "number": number,
-        "plan": plan,
-        "mode": mode,
-        "status": "running",
-        "created_at": stamp(datetime.now(UTC)),
-        "summary": "{}",
-    }
-    connection.execute(insert(runs_), row)
-    return run
 
 
 def refuse_claimed(connection: Connection, claims: Sequence[tuple[str, str]]) -> None:
