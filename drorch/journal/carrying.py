@@ -17,12 +17,19 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, select
 
-from drorch.errors import DrorchError, JournalDamagedError, JournalError, RunNotFoundError
+from drorch.errors import (
+    DrorchError,
+    JournalDamagedError,
+    JournalError,
+    PlanError,
+    RunNotFoundError,
+)
 from drorch.journal import codec
 from drorch.journal.checking import first_missing
 from drorch.journal.store import Store, events_, runs_
 from drorch.journal.tickets import EventLine
 from drorch.model.moment import stamp
+from drorch.model.soundness import refuse_unsound
 from drorch.run import events as ev
 from drorch.run.evolve import fold
 from drorch.run.state import RunState
@@ -196,6 +203,7 @@ def _is_timeless(event: ev.Event) -> bool:
 def _whole(header: dict[str, Any], lines: Sequence[EventLine]) -> RunFile:
     """Return the run, once its events tell of the one that the header names, from its beginning."""
     events = [codec.decode(line.type, line.data, line.version) for line in lines]
+    _refuse_unsound(events)
     try:
         state = fold(events)
         _refuse_strange(state, events)
@@ -220,6 +228,18 @@ def _whole(header: dict[str, Any], lines: Sequence[EventLine]) -> RunFile:
         ending=last if isinstance(last, ev.RunEnded) else None,
         state=state,
     )
+
+
+def _refuse_unsound(events: Sequence[ev.Event]) -> None:
+    """Refuse a plan that the plan language would: what drives runs relies on its rules."""
+    try:
+        for event in events:
+            if isinstance(event, ev.RunRequested):
+                refuse_unsound(event.plan)
+    except PlanError as error:
+        raise RunFileError(
+            f"its plan is none that drorch would run: {error.message}", hint=_AGAIN
+        ) from error
 
 
 def _refuse_strange(state: RunState, events: Sequence[ev.Event]) -> None:

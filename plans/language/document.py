@@ -9,6 +9,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from drorch.model.soundness import MOST_AT_ONCE
 from plans.language.services import CONTACT, SERVICE, ContactDocument, ServiceDocument
 from plans.language.settings import DEFAULTS, SettingsDocument
 from plans.language.steps import GROUP, STEP, TITLE_LENGTH, GroupDocument, StepDocument
@@ -53,7 +54,7 @@ class Version(Shape[int]):
         return {"const": VERSION}
 
 
-_SLOTS = Integer("a number of machines", least=1, most=100_000)
+_SLOTS = Integer("a number of machines", least=1, most=MOST_AT_ONCE)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from typing_extensions import override
 
+from drorch.model.soundness import LOWEST_TIER
 from plans.language.steps import TITLE_LENGTH, VERIFY
 from plans.language.verify import CheckDocument
 from plans.problems import Report
@@ -20,7 +21,6 @@ from plans.shapes.words import Identifier, Name, OneOf, Text
 from plans.source.nodes import Mapping, Node
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-LOWEST_TIER = 9
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from drorch.model.plan import OnFailure, OnUnhealthy
+from drorch.model.soundness import MOST_ATTEMPTS
 from plans.shapes.keys import key
 from plans.shapes.quantities import Duration, Integer
 from plans.shapes.record import Document, Record
@@ -16,7 +17,7 @@ from plans.shapes.words import Choice, Identifier, Name
 @dataclass(slots=True, kw_only=True)
 class RetryDocument(Document):
     attempts: int | None = key(
-        Integer("a number of attempts", least=1, most=1000),
+        Integer("a number of attempts", least=1, most=MOST_ATTEMPTS),
         "How often it is tried, the first included.",
         default_text="3",
     )

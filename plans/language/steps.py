@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing_extensions import override
 
 from drorch.model.plan import When
+from drorch.model.soundness import MOST_AT_ONCE
 from plans.language.machines import Machine, MachineDocument
 from plans.language.settings import SettingsDocument
 from plans.language.verify import Check, CheckDocument
@@ -165,7 +166,7 @@ STEP = Record(
 @dataclass(slots=True, kw_only=True)
 class GroupLimits(Document):
     parallel: int | None = key(
-        Integer("a number of machines", least=1, most=100_000),
+        Integer("a number of machines", least=1, most=MOST_AT_ONCE),
         "How many of its steps act or verify at once.",
     )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from api.locale import speaking, told
 from drorch.errors import JournalDamagedError, MachineClaimedError, RunNotFoundError
 from drorch.journal.arrival import Arrival, ImportRefusedError, take_in
 from drorch.journal.carrying import RunFileError, exported, read_file
@@ -288,6 +290,62 @@ async def test_what_somebody_made_by_hand_is_refused(elsewhere: Store) -> None:
         with pytest.raises(RunFileError) as refused:
             read_file(content)
         assert refused.value.message, name
+
+
+UNSOUND: dict[str, tuple[Callable[[Any], object], str]] = {
+    "a step twice": (lambda p: p["steps"].append(p["steps"][0]), "two steps or groups db"),
+    "no steps": (lambda p: p["steps"].clear(), "it has no steps"),
+    "a machine twice": (
+        lambda p: p["steps"].append(p["steps"][0] | {"id": "copy"}),
+        "machine pve/db belongs to two steps, db and copy",
+    ),
+    "none at once": (lambda p: p["limits"].update(parallel=0), "limits.parallel is 0, and not"),
+    "fewer than none": (
+        lambda p: p["limits"].update(parallel=-1),
+        "limits.parallel is -1, and not",
+    ),
+    "none on a host": (lambda p: p["limits"].update(per_host=0), "limits.per_host is 0, and not"),
+    "none behind a connector": (
+        lambda p: p["limits"].update(per_connector={"pve": 0}),
+        "pve: limits.per_connector is 0, and not",
+    ),
+    "no attempt": (
+        lambda p: p["steps"][0]["retry"].update(attempts=0),
+        "db: retry.attempts is 0, and not",
+    ),
+    "a cycle": (
+        lambda p: p["steps"][0].update(depends_on=[{"target": "web", "when": "healthy"}]),
+        "the dependencies form a cycle",
+    ),
+    "what is not there": (
+        lambda p: p["steps"][0].update(depends_on=[{"target": "moon", "when": "healthy"}]),
+        "db depends on moon, which is not there",
+    ),
+    "a group that is not there": (
+        lambda p: p["steps"][0].update(group="moon"),
+        "db is in the group moon, which is not there",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+async def test_a_plan_that_the_language_forbids_is_refused(name: str, elsewhere: Store) -> None:
+    spoil, why = UNSOUND[name]
+    lines = [json.loads(line) for line in (await begun(elsewhere)).splitlines()][:-1]
+    plan = lines[1]["data"]["plan"]
+    plan.setdefault("limits", {})
+    for step in plan["steps"]:
+        step.setdefault("retry", {})
+    read_file(sealed(lines))
+    spoil(plan)
+    with pytest.raises(RunFileError, match=re.escape(why)) as refused:
+        read_file(sealed(lines))
+    assert refused.value.message.startswith("its plan is none that drorch would run: ")
+    assert refused.value.hint
+    with speaking("it"):
+        said = told(refused.value.message)
+    assert said.startswith("il suo piano ")
+    assert why not in said, "the reason too is said in Italian"
 
 
 def changed_plan(lines: list[dict[str, Any]], plan: str) -> bytes:
