@@ -13,6 +13,7 @@ import structlog
 
 from drorch.engine.actions import Performer
 from drorch.engine.externals import watch_externals
+from drorch.engine.late import refuse_late
 from drorch.engine.sentry import Sentry
 from drorch.engine.world import World
 from drorch.errors import (
@@ -90,6 +91,7 @@ class Executor:
         self._world = replace(self._world, driven_since=asyncio.get_running_loop().time())
         state = await self._resume(recorded)
         if state.is_over:
+            await refuse_late(self._journal, self._run, state)
             return state
         # What people decided while nobody drove the run counts before anything is ordered.
         for entry in await self._journal.inbox(self._run):
@@ -102,6 +104,7 @@ class Executor:
         finally:
             if self._alarm is not None:
                 self._alarm.cancel()
+        await refuse_late(self._journal, self._run, state)
         return state
 
     async def _resume(self, recorded: Sequence[Recorded] | None) -> RunState:

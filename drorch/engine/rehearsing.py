@@ -11,10 +11,11 @@ from typing import TypeAlias
 import structlog
 
 from drorch.engine.executor import INBOX_EVERY, Observer
+from drorch.engine.late import refuse_late
 from drorch.engine.preflight import Look
 from drorch.engine.rehearsal import Rehearsal, unexamined
 from drorch.engine.simulation import simulate
-from drorch.errors import ConnectorError, DrorchError, JournalError, JournalUnavailableError
+from drorch.errors import ConnectorError, DrorchError, JournalUnavailableError
 from drorch.model.plan import Plan
 from drorch.ports.clock import Clock
 from drorch.ports.connector import Finding, Severity
@@ -66,7 +67,7 @@ class Rehearser:
             state = fold((*history, *events))
             if observer is not None:
                 observer(state, events)
-        await self._refuse_rest(run, state)
+        await refuse_late(self._journal, run, state)
         return state
 
     async def _outcome(self, run: str, history: Events) -> tuple[Events, tuple[Answer, ...]]:
@@ -131,16 +132,6 @@ class Rehearser:
             log.warning("inbox.unavailable", run=run, reason=error.message)
             return None
         return next((entry for entry in asked if isinstance(entry.decision, cmd.Abort)), None)
-
-    async def _refuse_rest(self, run: str, state: RunState) -> None:
-        """Answer what came in too late: nobody will look into this inbox again."""
-        told = f"the run has ended ({state.ended})"
-        try:
-            late = [Answer(id=entry.id, refused=told) for entry in await self._journal.inbox(run)]
-            if late:
-                await self._journal.append(run, (), after=state.seq, answers=late)
-        except JournalError as error:
-            log.warning("inbox.unanswered", run=run, reason=error.message)
 
 
 async def _simulated(request: ev.RunRequested) -> Events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +12,11 @@ from typing_extensions import override
 
 from drorch.engine.virtual import run_virtually
 from drorch.errors import JournalConflictError
+from drorch.journal.memory import MemoryJournal
 from drorch.model.plan import CheckSpec, MachineRef, OnFailure, OnUnhealthy, Plan, Service
 from drorch.ports.check import CheckResult
 from drorch.ports.connector import Order, Permit, Survey
+from drorch.ports.journal import Answer
 from drorch.run import commands as cmd
 from drorch.run import events as ev
 from drorch.run.status import PaperResult, RunStatus
@@ -186,3 +189,38 @@ def test_a_cluster_without_quorum_can_be_looked_at_before_a_paper_ends_the_run()
 
     stage = run_virtually(play())
     assert [event.step for event in stage.events if isinstance(event, ev.MachineLost)] == ["1"]
+
+
+class LastMoment(MemoryJournal):
+    """Somebody decides at the very moment at which the end of the run is being recorded."""
+
+    @override
+    async def append(
+        self,
+        run: str,
+        events: Sequence[ev.Event],
+        *,
+        after: int,
+        answers: Sequence[Answer] = (),
+        epoch: int | None = None,
+    ) -> None:
+        if any(isinstance(event, ev.RunEnded) for event in events):
+            self.ask(run, cmd.Pause(by="anna"))
+        await super().append(run, events, after=after, answers=answers, epoch=epoch)
+
+
+def test_a_decision_behind_the_last_turn_is_refused_by_who_leaves() -> None:
+    async def play() -> Stage:
+        stage = Stage(ALONE, FLEET, journal=LastMoment())
+        await stage.recover()
+        assert await stage.journal.inbox(RUN) == [], "none waits for ever"
+        entry = stage.journal.ask(RUN, cmd.Pause(by="anna"))
+        await stage.recover()  # by who had begun to resume it while it ended
+        assert "has ended" in stage.journal.answers[entry].refused
+        return stage
+
+    stage = run_virtually(play())
+    assert [a.refused for a in stage.journal.answers.values()] == [
+        "the run has ended (succeeded)"
+    ] * 2
+    assert isinstance(stage.events[-1], ev.RunEnded)
