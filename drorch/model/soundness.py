@@ -32,10 +32,10 @@ def _ids(plan: Plan) -> None:
     if not plan.steps:
         raise PlanError("it has no steps")
     seen: set[str] = set()
-    for one in (*plan.steps, *plan.groups):
-        if one.id in seen:
-            raise PlanError(f"there are two steps or groups {one.id}")
-        seen.add(one.id)
+    for name in (*(step.id for step in plan.steps), *(group.id for group in plan.groups)):
+        if name in seen:
+            raise PlanError(f"there are two steps or groups {name}")
+        seen.add(name)
 
 
 def _references(plan: Plan) -> None:
