@@ -280,10 +280,14 @@ class Store:
         return await self.reading(lambda connection: connection.execute(_UNANSWERED).all())
 
     async def submit(self, run: str, decision: cmd.Decision, act: Act | None = None) -> int:
-        """Put a person's decision into the inbox of *run*; return the number of its entry."""
+        """Put a person's decision into the inbox of *run*; return the number of its entry.
+
+        Raises `CommandRejectedError` where the run has ended: nobody would answer it.
+        """
         return await self.writing(lambda c: self._enter(c, run, decision), act)
 
     def _enter(self, connection: Connection, run: str, decision: cmd.Decision) -> int:
+        _refuse_over(connection, run)
         name, data = codec.encode_decision(decision)
         at = stamp(datetime.now(UTC))
         row = {"run": run, "decision": name, "data": data, "at": at, "refused": ""}
@@ -301,11 +305,7 @@ class Store:
         """
 
         def work(connection: Connection) -> int:
-            ended = select(runs_.c.ended_at).where(runs_.c.id == run)
-            if connection.execute(ended).scalar() is not None:
-                raise CommandRejectedError(
-                    f"the run {run} has ended meanwhile", hint="start a new run"
-                )
+            _refuse_over(connection, run)
             refuse_claimed(connection, claims)
             if claims:
                 rows = [{"estate": e, "machine": m, "run": run} for e, m in claims]
@@ -368,6 +368,12 @@ def _append(
         now=stamp(datetime.now(UTC)) if answers else "",
         ending=Ending(str(ended.status), stamp(ended.at)) if ended else None,
     )
+
+
+def _refuse_over(connection: Connection, run: str) -> None:
+    ended = select(runs_.c.ended_at).where(runs_.c.id == run)
+    if connection.execute(ended).scalar() is not None:
+        raise CommandRejectedError(f"the run {run} has ended meanwhile", hint="start a new run")
 
 
 def refuse_claimed(connection: Connection, claims: Sequence[tuple[str, str]]) -> None:

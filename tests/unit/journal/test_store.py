@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from drorch.errors import (
+    CommandRejectedError,
     JournalConflictError,
     JournalDamagedError,
     JournalUnavailableError,
@@ -265,3 +266,12 @@ async def test_the_feed_gives_every_event_once_and_in_order(store: Store) -> Non
     assert len(seen) == len(set(seen)) == 4 + 7
     for run in (one, two):
         assert [seq for r, seq in seen if r == run] == sorted(seq for r, seq in seen if r == run)
+
+
+async def test_nothing_is_put_into_the_inbox_of_a_run_that_has_ended(store: Store) -> None:
+    run = await create(store)
+    entry = await store.submit(run, cmd.Pause(by="anna"))
+    await store.append(run, [ENDED], after=1, answers=[Answer(id=entry)])
+    with pytest.raises(CommandRejectedError, match="has ended meanwhile"):
+        await store.submit(run, cmd.Pause(by="anna"))
+    assert await store.inbox(run) == []
