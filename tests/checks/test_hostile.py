@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,9 +17,15 @@ from tests.checks.hostile import (
     asked,
     behaving,
 )
-from tests.checks.leftovers import left_over, settled
+from tests.checks.leftovers import left_over, only_what_is_new, settled
 
 TIMEOUT = 0.5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _spared() -> Iterator[None]:
+    with only_what_is_new():
+        yield
 
 
 def assert_not_fooled(result: CheckResult) -> None:
