@@ -15,29 +15,23 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import structlog
-import uvicorn
-from typing_extensions import override
 
 from api import logs
 from api.answering import answers, reached
-from api.app import create_app
 from api.bootstrap import ENGINE, Application
-from api.connections import PatientConnection, keep_pauses_short, raise_descriptors
 from api.entrance import look_at_entrance, tell_entrance
 from api.lookout import keep_lookout
 from api.metrics.exchange import shown
 from api.metrics.figures import Figures
 from api.outgoing import keep_telling
 from api.presence import be_present, own_address
-from api.routes.desk import Desk
-from api.routes.guard import HEAD_LIMIT
-from api.serving_rules import refuse_unsafe, tls_files
-from api.serving_tls import ServingTls, keep_renewed, renew_if_due, trust_in_own
+from api.serving_rules import BACKLOG, refuse_unsafe, tls_files
+from api.serving_tls import answering_tls, keep_renewed, renew_if_due, trust_in_own
 from api.settings import Settings
 from drorch.errors import ConfigurationError
 from drorch.failpoints import arm_from_environment
@@ -54,9 +48,6 @@ STEADY_AFTER = 10.0
 END_WITHIN = 5.0
 """Seconds that a child gets to end; then it is killed, which costs nothing but is not nice."""
 _READY_EVERY = 0.05
-_BACKLOG = 2048
-_AT_A_TIME = 16
-"""Connections that are let in before those who are there get their turn."""
 _STDIN = 0
 _NICE = 5
 """How much the HTTP side steps back where both want the processor: the recovery goes first."""
@@ -74,19 +65,13 @@ def serve(settings: Settings, listening: Callable[[str], None] | None = None) ->
     logs.configure(settings.server.log_format, settings.server.log_level)
     refuse_unsafe(settings)
     renew_if_due(settings)
-    _answering_tls(settings)
+    answering_tls(settings)
     interrupted = _try_out(settings)
     with _listener(settings) as listener:
         service = _Service(settings, listener, listening or _announce)
         if listening is None:
             _tell_beginning(service.url, interrupted)
         return asyncio.run(service.run())
-
-
-def _answering_tls(settings: Settings) -> ServingTls | None:
-    """Return what is spoken with those who ask; None is plain HTTP. Raises when it cannot be."""
-    files = tls_files(settings)
-    return ServingTls(files) if files is not None else None
 
 
 def _try_out(settings: Settings) -> Sequence[str]:
@@ -116,7 +101,7 @@ def _listener(settings: Settings) -> socket.socket:
     until = time.monotonic() + _PORT_PATIENCE
     while True:
         try:
-            return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
         except OSError as error:
             if time.monotonic() < until and error.errno == errno.EADDRINUSE:
                 threading.Event().wait(_READY_EVERY)
@@ -284,66 +269,6 @@ async def _show_alive(app: Application) -> None:
         alive.let_go()
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to us: streams have to be told before connections can end.
-
-    Lets in a few of those who wait at a time, and then answers those who are there.
-    """
-
-    @override
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(_BACKLOG)
-
-    @override
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def run_http(settings: Settings, ending: asyncio.Event, descriptor: int) -> None:
-    """Answer on the socket *descriptor* until *ending* is set."""
-    figures = Figures()
-    async with Application(settings, figures) as application:
-        app = create_app(application, figures)
-        tls = _answering_tls(settings)
-        config = uvicorn.Config(
-            app,
-            http=PatientConnection,
-            ws="none",
-            backlog=_AT_A_TIME,
-            h11_max_incomplete_event_size=HEAD_LIMIT,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_graceful_shutdown=2,
-            proxy_headers=False,  # the guard reads them, from named proxies alone
-            ssl_context_factory=(lambda *_: tls.context) if tls is not None else None,
-        )
-        server = _Server(config)
-        desk: Desk = app.state.desk
-        desk.feeds.most = min(desk.feeds.most, raise_descriptors() // 2)
-        keep_pauses_short()
-        with socket.socket(fileno=descriptor) as listener:
-            answering = asyncio.create_task(server.serve(sockets=[listener]))
-            stopping = asyncio.create_task(ending.wait())
-            besides: list[asyncio.Task[Any]] = [
-                stopping,
-                asyncio.create_task(app.state.bulletin.keep()),
-            ]
-            if tls is not None:
-                besides.append(asyncio.create_task(tls.watch(app.state.names.read_again)))
-            await asyncio.wait({answering, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            desk.feeds.close()
-            server.should_exit = True
-            for task in besides:
-                task.cancel()
-            await answering
-            await asyncio.to_thread(app.state.telemetry.close)
-
-
 def _watch_parent(end: Callable[[], None]) -> None:
     """End with the parent: our stdin ends when it dies, however it dies."""
 
@@ -372,7 +297,8 @@ async def _child(role: str, settings: Settings, descriptors: list[int]) -> None:
         await run_engine(settings, ending)
     else:
         _step_back()
-        await run_http(settings, ending, descriptors[0])
+        web_side = import_module("api.serving_http")  # heavy, and the engine is not to wait for it
+        await web_side.run_http(settings, ending, descriptors[0])
 
 
 def _step_back() -> None:

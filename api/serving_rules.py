@@ -12,6 +12,9 @@ from api.settings import ServerSettings, Settings
 from api.tls import OwnTls, read
 from drorch.errors import ConfigurationError
 
+BACKLOG = 2048
+"""Connections that may wait to be let in."""
+
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:

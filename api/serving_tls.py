@@ -78,6 +78,12 @@ class ServingTls:
         return tuple(_state(file) for file in (self._files.certificate, self._files.key))
 
 
+def answering_tls(settings: Settings) -> ServingTls | None:
+    """Return what is spoken with those who ask; None is plain HTTP. Raises when it cannot be."""
+    files = tls_files(settings)
+    return ServingTls(files) if files is not None else None
+
+
 def _state(file: Path) -> tuple[int, int, int] | None:
     try:
         found = file.stat()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.repo.tree import PACKAGES, ROOT, modules
 
@@ -100,3 +104,11 @@ def _lines(file: Path) -> int:
 
 def _length(node: Function) -> int:
     return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+@pytest.mark.parametrize("module", ["api.cli", "api.serving"])
+def test_who_answers_nobody_loads_no_web_framework(module: str) -> None:
+    """A command, the engine and its parent are there sooner without it; so is who restarts them."""
+    told = f"import {module}, sys; print([m for m in ('fastapi', 'uvicorn') if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", told], cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr
