@@ -62,7 +62,7 @@ async def test_a_plan_has_no_states_and_leads_closer(http: httpx2.AsyncClient, a
     found = nodes(page)
     assert found["db"]["href"] == "/plans/town/graph?focus=db"
     assert found["db"]["aria-label"] == (
-        "db, expected to take 5s, 2 come after it, step 2 of 4, in the longest chain"
+        "db, expected to take 5 s, 2 come after it, step 2 of 4, in the longest chain"
     )
     assert all("s-none" in (a["class"] or "") for a in found.values())
     near = await show(http, "/plans/town/graph?focus=mail")
