@@ -101,7 +101,9 @@ async def test_a_run_whose_commit_was_cut_off_is_begun(
         assert run == "test-1"
         assert lease is not None
         assert not lease.lost()
-        assert await owner_of(near, tmp_path / "near").acquire(run) is None, "it has an owner"
+        other = owner_of(near, tmp_path / "near")
+        assert await other.acquire(run) is None, "it has an owner"
+        await other.close()
         await lease.release()
     finally:
         await owner.close()
