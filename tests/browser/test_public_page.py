@@ -49,7 +49,8 @@ async def test_it_renews_itself_and_says_when_it_is_old(site: Site, browser: Bro
             await expect(page.locator("h1")).to_be_visible()
             await page.wait_for_timeout(300)
         await expect(line).to_contain_text("Not available")
-        await expect(page).to_have_title("✕ 1 service is not available · Service status")
+        title = "[SIMULATION] ✕ 1 service is not available · Service status"
+        await expect(page).to_have_title(title)
         assert "icon-down" in str(await page.get_attribute("link[rel=icon]", "href"))
         await seen.clean(page)
         await seen.context.set_offline(True)
