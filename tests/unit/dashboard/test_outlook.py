@@ -70,9 +70,15 @@ def test_a_margin_without_what_asks_a_person_is_none_to_rely_on() -> None:
     assert "v-unsure" in shown
     assert 'class="good"' not in shown
     assert "✓" not in shown
-    assert "? at best a margin of 12 min" in shown
+    assert "? margin 12 min at best" in shown
     assert "without 1 step that nothing brings up by itself" in shown
-    assert "Expected end of what comes up by itself<" in shown
+    assert "Expected end of the rest<" in shown
+
+
+def test_a_range_within_a_minute_is_one_time() -> None:
+    assert '<p class="big">00:15\N{EN DASH}00:18</p>' in tile(outlook())
+    same = {"p50": "2030-01-01T00:15:02Z", "p90": "2030-01-01T00:15:40Z"}
+    assert '<p class="big">00:15</p>' in tile(outlook(eta=same))
 
 
 def test_nothing_that_comes_up_by_itself_is_not_good_either() -> None:
