@@ -16,7 +16,7 @@ from api.openings import opening
 from api.rendering.environment import environment_of, say_in, say_many
 from api.rendering.symbols import SYMBOLS
 from api.rendering.visitor import NOBODY, Visitor
-from api.wording import simulated_end, tries
+from api.wording import short_evidence, simulated_end, tries
 
 HERE = Path(__file__).parent
 STYLE = HERE / "static" / "style.css"
@@ -34,6 +34,7 @@ class Pages:
             "day_minute": locale.day_and_minute,
             "spelt": locale.spelt,
             "part": lambda value: quote(str(value), safe=""),
+            "answer": short_evidence,
             "expected": expected,
             "told": locale.told,
             "word": status_word,
