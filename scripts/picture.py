@@ -81,8 +81,8 @@ async def _watch(access: LocalAccess, run: str) -> None:
         while True:
             events = await access.events(run, seen)
             seen = events[-1]["seq"] if events else seen
-            view.hear(events)
             found = await access.run(run)
+            view.hear(events, found["timezone"])
             if _worth_a_picture(found):
                 _keep(view, found)
                 return
